@@ -1,0 +1,94 @@
+/** What a bench case is, and what the harness makes of it. */
+
+export type HostArray = Float32Array | Int32Array | Uint8Array;
+
+/** A host array with its shape; Uint8Array holds bools. */
+export interface Data {
+  readonly values: HostArray;
+  readonly shape: readonly number[];
+}
+
+export type DataSet = Readonly<Record<string, Data>>;
+
+/** Numbers that both twins read; they are part of a case's size. */
+export type Parameters = Readonly<Record<string, number>>;
+
+/** Our side of a paired case, living in the worker process. */
+export interface Runner {
+  /** The values that are compared with the peers', by name. */
+  result(): Promise<Record<string, Float32Array>>;
+  /** `repetitions` timed repetitions; resolves when the last result exists. */
+  run(repetitions: number): Promise<void>;
+  /** Restores the input before `result` and before each timed block; not timed. */
+  begin?(): Promise<void>;
+}
+
+export interface Peer {
+  /** The key of the twin's `PEERS`. */
+  readonly name: string;
+  /** Ours over the peer's time may be at most this. */
+  readonly limit: number;
+  /** For a peer that computes something else on purpose: the data it must reproduce, as [its result, our data] names. */
+  readonly reproduces?: readonly [result: string, data: string];
+}
+
+/** A case timed beside Python peers; the twin is cases/<name>.py. */
+export interface PairedCase {
+  readonly kind: 'paired';
+  readonly name: string;
+  readonly size: string;
+  readonly parameters: Parameters;
+  /** Calls in one repetition of `run`, on both sides; times are per call. */
+  readonly callsPerRepetition: number;
+  readonly peers: readonly Peer[];
+  /** Largest difference from a peer's result, in units of that result's largest magnitude. */
+  readonly tolerance: number;
+  data(seed: number): DataSet;
+  start(parameters: Parameters, data: DataSet): Promise<Runner>;
+}
+
+/** A figure with an absolute limit, both in ms. */
+export interface Measurement {
+  readonly size: string;
+  readonly measured: number;
+  readonly limit: number;
+}
+
+/** A case without a peer, run in a fresh worker process on the hardware's threads. */
+export interface LimitCase {
+  readonly kind: 'limit';
+  readonly name: string;
+  measure(): Promise<readonly Measurement[]>;
+}
+
+export type BenchCase = PairedCase | LimitCase;
+
+/** One line of `bench --json`. Times are ms per call, medians over the blocks. */
+export interface Row {
+  readonly name: string;
+  readonly size: string;
+  readonly ours_ms: number;
+  readonly peer: string;
+  readonly peer_ms: number;
+  /** Ours over the peer's: the median of the per-block ratios; against the peer `limit`, measured over allowed. */
+  readonly ratio: number;
+  /** Largest difference between the two results, in units of the result's largest magnitude; null against `limit`. */
+  readonly agreement: number | null;
+}
+
+/** A row with what the table, the picture and the results file show besides. */
+export interface DetailedRow extends Row {
+  readonly limit: number;
+  readonly met: boolean;
+  readonly ratio_min: number;
+  readonly ratio_max: number;
+  readonly blocks: number;
+  readonly repetitions: readonly [ours: number, peer: number];
+  /** The largest share of one core that a side used while the other one was timed. */
+  readonly idle_load: number;
+}
+
+/** The row as `--json` prints it: these keys, in this order. */
+export function publicRow({ name, size, ours_ms, peer, peer_ms, ratio, agreement }: Row): Row {
+  return { name, size, ours_ms, peer, peer_ms, ratio, agreement };
+}

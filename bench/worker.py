@@ -1,0 +1,123 @@
+"""The Python side of the pairing harness: one long-lived process that answers one JSON line per JSON line.
+
+Requests (see harness/protocol.ts): start, prepare, result, time, exit. A case is the file cases/<name>.py; its `PEERS` maps a
+peer's name to a class with `__init__(parameters, data)`, `result() -> {name: array}`, `run(repetitions)` and, where runs change
+their own input, `begin()`, which restores it and is not timed.
+"""
+
+import gc
+import importlib.util
+import json
+import os
+import platform
+import sys
+import time
+import traceback
+
+import numpy as np
+import torch
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+
+# Answers go to the original stdout; whatever a library prints goes to stderr and cannot spoil the protocol.
+ANSWERS = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+
+
+def read_arrays(description):
+    """The clones are warm, aligned and owned by torch's allocator, as a user's tensors would be."""
+    arrays = {}
+    for name, entry in description.items():
+        values = np.fromfile(entry["file"], dtype=entry["dtype"]).reshape(entry["shape"])
+        arrays[name] = torch.from_numpy(values).clone()
+    return arrays
+
+
+def write_arrays(results, folder, prefix):
+    description = {}
+    for name, value in results.items():
+        values = np.ascontiguousarray(torch.as_tensor(value).numpy(), dtype=np.float32)
+        file = os.path.join(folder, f"{prefix}-{name}.bin")
+        values.tofile(file)
+        description[name] = {"file": file, "dtype": "float32", "shape": list(values.shape)}
+    return description
+
+
+def load_case(name):
+    spec = importlib.util.spec_from_file_location("bench_case", os.path.join(FOLDER, "cases", f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Worker:
+    def __init__(self):
+        self.peers = {}
+        self.runners = {}
+        self.data = {}
+        self.parameters = {}
+
+    def start(self, request):
+        torch.set_num_threads(request["threads"])
+        return {
+            "versions": {
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+                "blas": "MKL" if torch.backends.mkl.is_available() else "other",
+                "simd": torch.backends.cpu.get_cpu_capability(),
+            },
+            "threads": torch.get_num_threads(),
+        }
+
+    def prepare(self, request):
+        self.peers = load_case(request["case"]).PEERS
+        self.parameters = request["parameters"]
+        self.data = read_arrays(request["data"])
+        self.runners = {}
+        return {}
+
+    def runner(self, request):
+        peer = request["peer"]
+        if peer not in self.runners:
+            self.runners[peer] = self.peers[peer](self.parameters, self.data)
+        return self.runners[peer]
+
+    def result(self, request):
+        runner = self.runner(request)
+        if hasattr(runner, "begin"):
+            runner.begin()
+        return {"arrays": write_arrays(runner.result(), request["folder"], request["peer"])}
+
+    def time(self, request):
+        runner = self.runner(request)
+        if hasattr(runner, "begin"):
+            runner.begin()
+        gc.collect()
+        started = time.perf_counter()
+        runner.run(request["repetitions"])
+        return {"seconds": time.perf_counter() - started}
+
+
+def main():
+    worker = Worker()
+    operations = {"start": worker.start, "prepare": worker.prepare, "result": worker.result, "time": worker.time}
+    answered, used = time.perf_counter(), time.process_time()
+    for line in sys.stdin:
+        # How busy this process was while the other side had the machine; process_time counts every thread.
+        idle = {"wall": time.perf_counter() - answered, "cpu": time.process_time() - used}
+        request = json.loads(line)
+        if request["op"] == "exit":
+            break
+        try:
+            answer = operations[request["op"]](request)
+        except Exception as error:  # the harness reports it and stops; nothing is hidden
+            traceback.print_exc()
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        answer["idle"] = idle
+        ANSWERS.write(json.dumps(answer) + "\n")
+        ANSWERS.flush()
+        answered, used = time.perf_counter(), time.process_time()
+
+
+main()

@@ -1,0 +1,118 @@
+/** The non-convex baseline: the same network and objective, trained by back-propagation with SGD or Adam. */
+import { scope, tensor } from '../../core/concrete.js';
+import { NumericalError } from '../../core/errors.js';
+import { take } from '../../core/ops/arrays.js';
+import { add, mul, relu, square } from '../../core/ops/elementwise.js';
+import { matmul } from '../../core/ops/linalg.js';
+import { key, normal, split } from '../../core/ops/random.js';
+import { sum } from '../../core/ops/reductions.js';
+import type { Stream } from '../../core/runtime.js';
+import type { Tensor } from '../../core/tensor.js';
+import { disposeTree } from '../../core/tree.js';
+import { batches } from '../../data/preparation.js';
+import { squaredLoss } from '../../nn/index.js';
+import type { HistoryPoint, SolverOptions } from '../../solvers/options.js';
+import { adam, applyUpdates, sgd } from '../../solvers/optimizers.js';
+import { valueAndGrad } from '../../transforms/differentiate.js';
+import { jit } from '../../transforms/jit.js';
+import { scan } from '../../transforms/loops.js';
+
+/** hidden [d, m] (column j is u_j), output [m, C] (row j is a_j). */
+export type NetworkParameters = { hidden: Tensor; output: Tensor };
+
+/** f(x) = (X U)₊ A, [n, C]. */
+export function forward({ hidden, output }: NetworkParameters, x: Tensor): Tensor {
+  return matmul(relu(matmul(x, hidden)), output);
+}
+
+export interface BaselineSettings {
+  readonly beta: number;
+  readonly width: number;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly optimizer: 'sgd' | 'adam';
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly seed: number;
+  readonly onProgress: SolverOptions['onProgress'];
+}
+
+/**
+ * Mini-batch training on `stream`, one native Program an epoch.
+ * @param x  [n, d].  @param y  targets [n, C].
+ */
+export async function trainBaseline(
+  stream: Stream,
+  x: Tensor,
+  y: Tensor,
+  settings: BaselineSettings,
+): Promise<{ parameters: NetworkParameters; history: HistoryPoint[] }> {
+  const { beta, width, epochs, batchSize, seed, onProgress } = settings;
+  const started = performance.now();
+  const [n, d] = x.shape as [number, number];
+  const { dtype } = x;
+  const optimizer =
+    settings.optimizer === 'adam'
+      ? adam(settings.learningRate)
+      : sgd(settings.learningRate, { momentum: settings.momentum });
+  const on = <T>(f: () => T): T => stream.run(() => scope(f));
+
+  const penalty = (p: NetworkParameters): Tensor => mul(add(sum(square(p.hidden)), sum(square(p.output))), beta / 2);
+  const objective = (p: NetworkParameters): Tensor => add(squaredLoss(forward(p, x), y), penalty(p));
+  // Unbiased estimate of the objective divided by n, so that the learning rate does not depend on the number of rows.
+  const batchLoss = (p: NetworkParameters, rows: Tensor): Tensor => {
+    const fit = squaredLoss(forward(p, take(x, rows)), take(y, rows));
+    return add(mul(fit, 1 / rows.size), mul(penalty(p), 1 / n));
+  };
+  type Carry = { parameters: NetworkParameters; state: ReturnType<typeof optimizer.init> };
+  const epoch = jit(
+    (carry: Carry, order: Tensor) =>
+      scan(
+        ({ parameters, state }: Carry, rows: Tensor) => {
+          const [loss, gradients] = valueAndGrad(batchLoss)(parameters, rows);
+          const { updates, state: next } = optimizer.update(gradients, state as never, parameters);
+          return [{ parameters: applyUpdates(parameters, updates), state: next }, loss] as const;
+        },
+        carry,
+        order,
+      )[0],
+    { donate: [0] },
+  );
+  const evaluate = jit(objective);
+
+  let carry: Carry = on(() => {
+    const [hiddenKey, outputKey] = split(key(seed)) as [Tensor, Tensor];
+    const parameters = {
+      hidden: mul(normal(hiddenKey, [d, width], { dtype }), Math.sqrt(2 / d)),
+      output: mul(normal(outputKey, [width, y.shape[1]], { dtype }), Math.sqrt(1 / width)),
+    };
+    return { parameters, state: optimizer.init(parameters) };
+  });
+  const history: HistoryPoint[] = [];
+  const size = Math.min(batchSize, n);
+  for (let k = 1; k <= epochs; k++) {
+    // Whole batches only: a shorter one would be another Program for little.
+    const order = batches(n, size, { seed: seed * 1_000_003 + k, dropLast: true });
+    const flat = new Int32Array(order.length * size);
+    order.forEach((rows, at) => {
+      flat.set(rows, at * size);
+    });
+    const { next, value } = on(() => {
+      const after = epoch(carry, tensor(flat, { shape: [order.length, size] })) as Carry;
+      return { next: after, value: evaluate(after.parameters) };
+    });
+    carry = next;
+    const current = await value.item();
+    value.dispose();
+    if (!Number.isFinite(current)) {
+      throw new NumericalError('ReluNetwork.fitSgd', `Expected a finite objective, received ${current} after epoch ${k}`, {
+        hint: `lower the learning rate, which is ${settings.learningRate}`,
+      });
+    }
+    history.push({ iteration: k, time: (performance.now() - started) / 1000, objective: current });
+    onProgress?.({ iteration: k, maxIterations: epochs, objective: current });
+  }
+  disposeTree(carry.state);
+  return { parameters: carry.parameters, history };
+}
+

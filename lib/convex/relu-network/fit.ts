@@ -1,0 +1,246 @@
+/** Training to a certified optimum: ADMM in native chunks, penalties balanced between them, certificates on the way. */
+import { scalar, scope } from '../../core/concrete.js';
+import { NumericalError } from '../../core/errors.js';
+import { cast, mul, square } from '../../core/ops/elementwise.js';
+import { mean, sum } from '../../core/ops/reductions.js';
+import type { Stream } from '../../core/runtime.js';
+import type { Tensor } from '../../core/tensor.js';
+import { disposeTree } from '../../core/tree.js';
+import type { HistoryPoint, SolverOptions } from '../../solvers/options.js';
+import { type AdmmFactor, type AdmmState, advance, factorOf, type InnerSolver, initialState, rescaleDuals, type SetUp, setUp } from './admm.js';
+import { feasible, interiorDirections, lowerBound, networkObjective } from './certificate.js';
+
+export interface AdmmHistoryPoint extends HistoryPoint {
+  /** Relative residuals: ‖(u − v, Gu − s)‖ and ‖(Δv, Δs)‖, each over what it compares. */
+  readonly primalResidual: number;
+  readonly dualResidual: number;
+  readonly rho: number;
+}
+
+/** What is proven about a fit, in float64. */
+export interface Certificate {
+  /** Objective of a network that is feasible for the convex program: at least its optimum. */
+  readonly primal: number;
+  /** Dual value: at most the optimum of the convex program. */
+  readonly lowerBound: number;
+  /** primal − lowerBound. */
+  readonly gap: number;
+  /** gap / |primal|. */
+  readonly relativeGap: number;
+  /** Largest relative residual of the optimality conditions at the last iterate: copies and cones, stationarity. */
+  readonly kktResidual: number;
+  /** 'exact' when the patterns are all that the data have: then the bounds hold for the non-convex problem itself. */
+  readonly scope: 'sampled' | 'exact';
+  /** Patterns of the program, and blocks v_i, w_i of the solution that are not zero. */
+  readonly patterns: number;
+  readonly activeNeurons: number;
+}
+
+export interface ConvexProblem {
+  readonly x: Tensor;
+  readonly y: Tensor;
+  readonly masks: Tensor;
+  readonly complete: boolean;
+}
+
+export interface ConvexSettings {
+  readonly beta: number;
+  readonly tolerance: number;
+  readonly maxIterations: number;
+  readonly solver: InnerSolver;
+  /** Fixed penalties of the plain method, or undefined for those that adapt. */
+  readonly rho: number | undefined;
+  readonly onProgress: SolverOptions['onProgress'];
+}
+
+export interface ConvexSolution {
+  /** v and w, [2, C, P, d] in float64. */
+  readonly v: Tensor;
+  /** Objective of the network that v recovers to. */
+  readonly objective: number;
+  readonly iterations: number;
+  readonly converged: boolean;
+  readonly history: AdmmHistoryPoint[];
+  readonly certificate: Certificate;
+}
+
+const RELAXATION = 1.7;
+/** Iterations in float64 before a certificate: float32 duals alone bound poorly. */
+const REFINEMENT = 20;
+const LONGEST_CHUNK = 250;
+
+/** Where the loop looks up: 1, 2, 5, 10, 20, 40, 80, ... */
+function nextStop(iteration: number, limit: number): number {
+  const stop = iteration < 2 ? iteration + 1 : iteration < 5 ? 5 : iteration < 10 ? 10 : 10 * 2 ** Math.floor(Math.log2(iteration / 10) + 1);
+  return Math.min(stop, iteration + LONGEST_CHUNK, limit);
+}
+
+const isBalancingPoint = (iteration: number): boolean => iteration >= 10 && Number.isInteger(Math.log2(iteration / 10));
+
+/** Solves the convex program on `stream`. Everything it computes is enqueued there, so an abort of the stream ends it. */
+export async function solveConvex(stream: Stream, data: ConvexProblem, settings: ConvexSettings): Promise<ConvexSolution> {
+  const { beta, tolerance, maxIterations, solver, onProgress } = settings;
+  const started = performance.now();
+  const [n, d] = data.x.shape as [number, number];
+  const [classes, patterns] = [data.y.shape[0], data.masks.shape[0]];
+  const on = <T>(f: () => T): T => stream.run(() => scope(f));
+
+  const [scale, meanSquare] = await readAll(
+    on(() => [sum(square(data.x)).div(n), mean(square(data.y))]),
+  );
+  const sigma2 = scale > 0 ? scale : 1;
+  // The cones weigh tau against the copies; scaling the data leaves the iterates as they are.
+  const tau = settings.rho === undefined ? 3 / sigma2 : 1;
+  const relaxation = settings.rho === undefined ? RELAXATION : 1;
+  let rho = settings.rho ?? (beta * Math.sqrt(sigma2)) / Math.sqrt(meanSquare > 0 ? meanSquare : 1);
+
+  const set = on(() => setUp(data.x, data.y, data.masks, { beta, tau, solver }));
+  let factor = on(() => factorOf(set, rho));
+  let state = on(() => initialState(classes, patterns, n, d, data.x.dtype));
+  const certifier = new Certifier(stream, data, { beta, tau, solver, relaxation, sigma2 });
+
+  const history: AdmmHistoryPoint[] = [];
+  let iteration = 0;
+  let objective = Number.NaN;
+  let certified: Omit<ConvexSolution, 'iterations' | 'converged' | 'history'> | undefined;
+  let nextCertificate = Math.min(500, maxIterations);
+  stream.onEmit((_, { iteration: inner }) => {
+    onProgress?.({ iteration: iteration + (inner as number), maxIterations, ...(Number.isFinite(objective) && { objective }) });
+  });
+
+  while (iteration < maxIterations) {
+    const stop = Math.min(nextStop(iteration, maxIterations), nextCertificate);
+    const before = state;
+    const step = on(() => {
+      const count = scalar(stop - iteration, 'int32');
+      const { u, ...next } = advance(solver, relaxation)(set.problem, factor, before, count);
+      return { ...next, objective: networkObjective(set.problem, mul(next.state.q, next.state.phi)) };
+    });
+    const [primalResidual, dualResidual, value] = await readAll([step.primal, step.dual, step.objective]);
+    disposeTree(before);
+    disposeTree([step.primal, step.dual, step.objective]);
+    state = step.state;
+    iteration = stop;
+    objective = value;
+    if (!Number.isFinite(objective)) {
+      throw new NumericalError('ReluNetwork.fit', `Expected a finite objective, received ${objective} after ${iteration} iterations`, {
+        hint: "scale the features to order one, or pass dtype: 'float64'",
+      });
+    }
+    history.push({ iteration, time: (performance.now() - started) / 1000, objective, primalResidual, dualResidual, rho });
+    onProgress?.({ iteration, maxIterations, objective });
+
+    if (settings.rho === undefined && isBalancingPoint(iteration) && iteration < maxIterations) {
+      const change = Math.min(10, Math.max(0.1, Math.sqrt(primalResidual / Math.max(dualResidual, 1e-30))));
+      if (change > 1.4 || change < 0.7) {
+        const [old, oldFactor] = [state, factor];
+        rho *= change;
+        state = on(() => rescaleDuals(old, scalar(change, data.x.dtype)));
+        factor = on(() => factorOf(set, rho));
+        disposeTree([old, oldFactor]);
+      }
+    }
+    if (iteration >= nextCertificate) {
+      if (certified) certified.v.dispose();
+      certified = await certifier.certify(state, rho);
+      if (certified.certificate.relativeGap <= tolerance) break;
+      nextCertificate = Math.min(2 * nextCertificate, maxIterations);
+    }
+  }
+  disposeTree([state, factor]);
+  const result = certified as NonNullable<typeof certified>;
+  certifier.dispose();
+  disposeSetUp(set, data);
+  return { ...result, iterations: iteration, converged: result.certificate.relativeGap <= tolerance, history };
+}
+
+/** Disposes of what `setUp` made, but for the data that it was given. */
+function disposeSetUp({ problem, kernel }: SetUp, data: object): void {
+  const given = new Set<unknown>(Object.values(data));
+  for (const value of [...Object.values(problem), ...Object.values(kernel)]) if (!given.has(value)) value.dispose();
+}
+
+async function readAll(tensors: readonly Tensor[]): Promise<number[]> {
+  return Promise.all(tensors.map((value) => value.item()));
+}
+
+/** Makes certificates; what does not change between them is computed once. */
+class Certifier {
+  private wide: { data: ConvexProblem; set: SetUp; directions: Tensor } | undefined;
+
+  constructor(
+    private readonly stream: Stream,
+    private readonly data: ConvexProblem,
+    private readonly settings: { beta: number; tau: number; solver: InnerSolver; relaxation: number; sigma2: number },
+  ) {}
+
+  private setUp(): NonNullable<Certifier['wide']> {
+    if (this.wide) return this.wide;
+    const { beta, tau, solver, sigma2 } = this.settings;
+    const to64 = (value: Tensor): Tensor => cast(value, 'float64');
+    this.wide = this.stream.run(() =>
+      scope(() => {
+        const { x, y, masks, complete } = this.data;
+        const data = { x: to64(x), y: to64(y), masks: to64(masks), complete };
+        const set = setUp(data.x, data.y, data.masks, { beta, tau, solver });
+        return { data, set, directions: interiorDirections(data.x, set.problem.signs, scalar(30 / sigma2, 'float64')) };
+      }),
+    );
+    return this.wide;
+  }
+
+  async certify(state: AdmmState, rho: number): Promise<Omit<ConvexSolution, 'iterations' | 'converged' | 'history'>> {
+    const { solver, relaxation } = this.settings;
+    const { data, set, directions } = this.setUp();
+    const { problem } = set;
+    const parts = this.stream.run(() =>
+      scope(() => {
+        const factor: AdmmFactor = factorOf(set, rho);
+        const start = { q: cast(state.q, 'float64'), phi: cast(state.phi, 'float64'), g: cast(state.g, 'float64') };
+        const refined = advance(solver, relaxation)(problem, factor, start, scalar(REFINEMENT, 'int32'));
+        const raw = mul(refined.state.q, refined.state.phi);
+        const bound = lowerBound(problem, factor, refined.state, refined.u);
+        const inside = feasible(problem, raw, directions);
+        const rawObjective = networkObjective(problem, raw);
+        return { raw, rawObjective, inside, bound, primal: refined.primal, dual: refined.dual };
+      }),
+    );
+    const { raw, rawObjective, inside, bound } = parts;
+    const values = await readAll([rawObjective, inside.objective, bound.value, bound.violation, parts.primal, parts.dual]);
+    const [rawValue, primal, lower, violation, primalResidual, dualResidual] = values;
+    // Where v leaves its cones, its neurons have other patterns than the program's: a genuine network, which may be even better.
+    const best = rawValue < primal ? raw : inside.v;
+    const activeNeurons = await this.countActive(best);
+    disposeTree([rawObjective, inside.objective, inside.slack, bound, parts.primal, parts.dual, best === raw ? inside.v : raw]);
+    const gap = primal - lower;
+    const zeroTargets = primal === 0 && lower === 0;
+    return {
+      v: best,
+      objective: Math.min(rawValue, primal),
+      certificate: {
+        primal,
+        lowerBound: lower,
+        gap,
+        relativeGap: zeroTargets ? 0 : gap / Math.abs(primal),
+        kktResidual: Math.max(primalResidual, dualResidual, violation),
+        scope: data.complete ? 'exact' : 'sampled',
+        patterns: data.masks.shape[0],
+        activeNeurons,
+      },
+    };
+  }
+
+  private async countActive(v: Tensor): Promise<number> {
+    const norms = this.stream.run(() => scope(() => sum(square(v), 3)));
+    const values = await norms.data();
+    norms.dispose();
+    return values.filter((value) => value > 0).length;
+  }
+
+  dispose(): void {
+    if (!this.wide) return;
+    const { data, set, directions } = this.wide;
+    disposeSetUp(set, {});
+    disposeTree([data.x, data.y, data.masks, directions]);
+  }
+}

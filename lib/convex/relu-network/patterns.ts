@@ -1,0 +1,98 @@
+/** Sign patterns D_i = diag(1[X g_i >= 0]): the cells into which the data cut the space of neurons. */
+import { tensor } from '../../core/concrete.js';
+import { NumericalError } from '../../core/errors.js';
+import { concatenate, take } from '../../core/ops/arrays.js';
+import { cast, floor, greaterEqual, mul } from '../../core/ops/elementwise.js';
+import { matmul } from '../../core/ops/linalg.js';
+import { key, normal, split, uniform } from '../../core/ops/random.js';
+import { sum } from '../../core/ops/reductions.js';
+import type { Tensor } from '../../core/tensor.js';
+import { jit } from '../../transforms/jit.js';
+
+export interface SampledPatterns {
+  /** 0/1 masks in the dtype of x, [count, n]: distinct, none of them all zero. */
+  readonly masks: Tensor;
+  readonly count: number;
+  /** Directions drawn. */
+  readonly draws: number;
+  /** Whether these are all the patterns that the data have, so that the sampled program is the exact one. */
+  readonly complete: boolean;
+}
+
+/**
+ * How many patterns n points of rank r can have at most: 2 sum_{k<r} C(n - 1, k) (Cover, 1965), capped where it stops mattering.
+ */
+export function patternBound(n: number, rank: number): number {
+  let [term, total] = [1, 0];
+  for (let k = 0; k < Math.min(rank, n); k++) {
+    total += term;
+    term = (term * (n - 1 - k)) / (k + 1);
+    if (total > Number.MAX_SAFE_INTEGER) return Number.POSITIVE_INFINITY;
+  }
+  return 2 * total;
+}
+
+/** Draws a batch of directions: their masks [draws, n], and for each mask a fingerprint and its number of ones. */
+const draw = jit((x: Tensor, directions: Tensor, weights: Tensor) => {
+  const masks = cast(greaterEqual(matmul(directions, x, { transposeB: true }), 0), x.dtype);
+  // Whole weights small enough that their sum is exact in any order: equal masks have equal fingerprints, different ones
+  // differ but for an accident of about n / 2^52 a pair (which would cost one pattern).
+  const fingerprints = matmul(cast(masks, 'float64'), weights);
+  return { masks, fingerprints, ones: sum(masks, 1) };
+});
+
+/**
+ * Samples distinct patterns with g ~ N(0, I) (algorithm A of the paper, without perturbations). Ties X g = 0 count as active.
+ *
+ * @param x  data [n, d], float.
+ * @param wanted  patterns to find; fewer are found when the data have fewer, or when `maxDraws` is reached.
+ * @param options.maxDraws  Default: 20 draws for each pattern wanted, at least 1,000.
+ * @throws {NumericalError} no pattern but the empty one was found.
+ */
+export async function samplePatterns(
+  x: Tensor,
+  wanted: number,
+  { seed, maxDraws = Math.max(1000, 20 * wanted) }: { seed: number; maxDraws?: number },
+): Promise<SampledPatterns> {
+  const [n, d] = x.shape as [number, number];
+  const bound = patternBound(n, d);
+  const seen = new Set<number>();
+  const found: Tensor[] = [];
+  let count = 0;
+  let draws = 0;
+  let [next, weightKey] = split(key(seed)) as [Tensor, Tensor];
+  const scale = 2 ** (52 - Math.ceil(Math.log2(n + 1)));
+  const weights = floor(mul(uniform(weightKey, [n], { dtype: 'float64' }), scale));
+  while (count < wanted && draws < maxDraws && seen.size < bound) {
+    const size = Math.min(maxDraws - draws, Math.max(64, 2 * (wanted - count)));
+    const [own, rest] = split(next) as [Tensor, Tensor];
+    next = rest;
+    const batch = draw(x, normal(own, [size, d], { dtype: x.dtype }), weights);
+    const [fingerprints, ones] = await Promise.all([batch.fingerprints.data(), batch.ones.data()]);
+    const fresh: number[] = [];
+    for (let k = 0; k < size && count + fresh.length < wanted; k++) {
+      const fingerprint = fingerprints[k] as number;
+      if (seen.has(fingerprint)) continue;
+      seen.add(fingerprint);
+      // The empty pattern contributes nothing to any prediction.
+      if (ones[k] !== 0) fresh.push(k);
+    }
+    if (fresh.length > 0) found.push(take(batch.masks, tensor(Int32Array.from(fresh))));
+    for (const part of Object.values(batch)) part.dispose();
+    count += fresh.length;
+    draws += size;
+  }
+  if (count === 0) {
+    throw new NumericalError('ReluNetwork.fit', `Expected sign patterns in the data, received none in ${draws} draws`, {
+      hint: 'are all features zero? add a bias with { bias: true }',
+    });
+  }
+  const masks = concatenateRows(found);
+  return { masks, count, draws, complete: seen.size >= bound };
+}
+
+function concatenateRows(parts: readonly Tensor[]): Tensor {
+  const whole = concatenate(parts, 0);
+  if (parts.length > 1) for (const part of parts) part.dispose();
+  return whole;
+}

@@ -1,0 +1,89 @@
+/** Data at the door: what `fit` accepts, checked, and in the form that the solvers use. */
+import { ConcreteTensor, tensor } from '../../core/concrete.js';
+import { isFloat } from '../../core/dtype.js';
+import { DomainError, DTypeError, ShapeError } from '../../core/errors.js';
+import { concatenate, ones } from '../../core/ops/arrays.js';
+import { cast, isFinite } from '../../core/ops/elementwise.js';
+import { all } from '../../core/ops/reductions.js';
+import { type NestedArray, Tensor } from '../../core/tensor.js';
+
+/** Numbers as a tensor, or as nested arrays. */
+export type Matrix = Tensor | NestedArray;
+
+export type Task = 'regression' | 'classification';
+
+/**
+ * Data [n, d] as a float tensor.
+ * @throws {ShapeError} not a matrix with rows and columns.  {DTypeError} not float.  {DomainError} NaN or infinity, with its place.
+ */
+export async function checkData(op: string, name: string, data: Matrix, dtype?: 'float32' | 'float64'): Promise<Tensor> {
+  const given = data instanceof Tensor ? data : tensor(data, dtype && { dtype });
+  if (!(given instanceof ConcreteTensor)) throw new DTypeError(op, `Expected ${name} to be concrete, received a traced tensor`);
+  if (!isFloat(given.dtype)) {
+    throw new DTypeError(op, `Expected ${name} of dtype float32 or float64, received ${given.dtype}`, { hint: 'cast it first' });
+  }
+  if (given.rank !== 2 || given.size === 0) {
+    throw new ShapeError(op, `Expected ${name} of shape [n, d] with n, d > 0, received ${given.type}`);
+  }
+  await checkFinite(op, name, given);
+  return dtype && given.dtype !== dtype ? cast(given, dtype) : given;
+}
+
+async function checkFinite(op: string, name: string, values: Tensor): Promise<void> {
+  const finite = all(isFinite(values));
+  const ok = await finite.item();
+  finite.dispose();
+  if (ok) return;
+  const data = await values.data();
+  const at = data.findIndex((value) => !Number.isFinite(value));
+  const columns = values.rank === 2 ? (values.shape[1] as number) : 1;
+  const [row, column] = [Math.floor(at / columns), at % columns];
+  throw new DomainError(op, `Expected finite ${name}, received ${data[at]} in row ${row}, column ${column}`, {
+    hint: 'remove or impute such entries',
+    details: { row, column },
+  });
+}
+
+export interface Targets {
+  /** [C, n], in the dtype of x: the values, or −1/+1 one-vs-rest. */
+  readonly y: Tensor;
+  /** Labels in ascending order for classification. Two classes share one output, negative for the first. */
+  readonly classes: readonly number[];
+}
+
+/**
+ * Targets for n rows.
+ * @throws {ShapeError} not n of them.  {DomainError} labels that are not whole numbers, or fewer than two classes.
+ */
+export async function checkTargets(op: string, targets: Matrix, n: number, task: Task, x: Tensor): Promise<Targets> {
+  const given = targets instanceof Tensor ? targets : tensor(targets);
+  const columns = given.rank === 2 ? (given.shape[1] as number) : 1;
+  const fits = (given.rank === 1 || given.rank === 2) && given.shape[0] === n && columns > 0;
+  if (!fits) throw new ShapeError(op, `Expected y with one entry (or row) for each of the ${n} rows of x, received ${given.type}`);
+  if (task === 'regression') {
+    const values = isFloat(given.dtype) ? given : cast(given, x.dtype);
+    await checkFinite(op, 'y', values);
+    const data = await values.data();
+    const byOutput = Float64Array.from(data, (_, k) => data[(k % n) * columns + Math.floor(k / n)] as number);
+    return { y: tensor(byOutput, { dtype: x.dtype === 'float64' ? 'float64' : 'float32', shape: [columns, n] }), classes: [] };
+  }
+  if (columns !== 1) throw new ShapeError(op, `Expected one label for each row, received y of ${given.type}`);
+  const labels = await given.data();
+  const wrong = labels.findIndex((label) => !Number.isInteger(label));
+  if (wrong >= 0) {
+    throw new DomainError(op, `Expected whole numbers as labels, received ${labels[wrong]} in row ${wrong}`, {
+      hint: "for real-valued targets pass { task: 'regression' }",
+      details: { row: wrong },
+    });
+  }
+  const classes = [...new Set(labels)].sort((a, b) => a - b);
+  if (classes.length < 2) throw new DomainError(op, `Expected at least two classes, received only label ${classes[0]}`);
+  const positive = classes.length === 2 ? classes.slice(1) : classes;
+  const signs = positive.flatMap((label) => Array.from(labels, (own) => (own === label ? 1 : -1)));
+  return { y: tensor(Float64Array.from(signs), { dtype: x.dtype, shape: [positive.length, n] }), classes };
+}
+
+/** x with a column of ones. */
+export function withBias(x: Tensor): Tensor {
+  return concatenate([x, ones([x.shape[0] as number, 1], { dtype: x.dtype })], 1);
+}

@@ -1,0 +1,216 @@
+/** Tensors that hold a value: a slot of the addon. */
+import { checkDType, checkNumber, type DType, dtypeCode, dtypeOfArray, allocate, type TypedArray, viewOf } from './dtype.js';
+import { DisposedError, DTypeError, ShapeError } from './errors.js';
+import { formatTensor } from './format.js';
+import { addon, fromNative, readSlot, readSlotSync, releaseSlot, returnSlot, takeSlot } from './runtime.js';
+import { type NestedArray, Tensor } from './tensor.js';
+import { checkShape, type Shape, showShape, sizeOf, TensorType } from './types.js';
+
+/** What the garbage collector hands back: kept apart from the tensor so that it can outlive it. */
+class SlotReference {
+  constructor(public slot: number) {}
+  free(): void {
+    if (this.slot >= 0) releaseSlot(this.slot);
+    this.slot = -1;
+  }
+}
+
+const collected = new FinalizationRegistry<SlotReference>((reference) => reference.free());
+
+/** Tensors made while a `scope` runs. */
+let scopeTensors: Set<ConcreteTensor> | undefined;
+
+export class ConcreteTensor extends Tensor {
+  private readonly reference: SlotReference;
+
+  constructor(type: TensorType, slot: number) {
+    super(type);
+    this.reference = new SlotReference(slot);
+    collected.register(this, this.reference);
+    scopeTensors?.add(this);
+  }
+
+  /** The slot. @throws {DisposedError} */
+  slot(op: string): number {
+    const { slot } = this.reference;
+    if (slot < 0) {
+      throw new DisposedError(op, `Expected a live tensor, received a disposed ${this.type}`, {
+        hint: 'it was disposed, donated to a jitted function, or its scope has ended',
+      });
+    }
+    return slot;
+  }
+
+  get disposed(): boolean {
+    return this.reference.slot < 0;
+  }
+
+  dispose(): void {
+    this.reference.free();
+    scopeTensors?.delete(this);
+  }
+
+  /** Marks the tensor disposed when its slot has been consumed by a run that it was donated to. */
+  consume(): void {
+    if (this.reference.slot >= 0) returnSlot(this.reference.slot);
+    this.reference.slot = -1;
+    scopeTensors?.delete(this);
+  }
+
+  async data(): Promise<TypedArray> {
+    return viewOf(this.dtype, await readSlot(this.slot('data')));
+  }
+
+  dataSync(): TypedArray {
+    return viewOf(this.dtype, readSlotSync(this.slot('dataSync')));
+  }
+
+  async item(): Promise<number> {
+    this.checkSingle('item');
+    return (await this.data())[0] as number;
+  }
+
+  itemSync(): number {
+    this.checkSingle('itemSync');
+    return this.dataSync()[0] as number;
+  }
+
+  private checkSingle(op: string): void {
+    if (this.size !== 1) throw new ShapeError(op, `Expected a tensor of one element, received shape ${showShape(this.shape)}`);
+  }
+
+  /** The values when they are computed already, otherwise the type and state: it never waits. */
+  override toString(): string {
+    if (this.disposed) return `Tensor(disposed ${this.type})`;
+    const state = addon().state(this.reference.slot);
+    if (state === 1) return formatTensor(this.type, this.dataSync());
+    return `Tensor(${state === 0 ? 'pending' : 'failed'} ${this.type})`;
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
+  }
+}
+
+/**
+ * Runs `f` and disposes every tensor made meanwhile, but for those in what it returns.
+ * @throws {DisposedError} `f` is asynchronous: work after an `await` would not be covered.
+ */
+export function scope<T>(f: () => T): T {
+  const outer = scopeTensors;
+  const inner = new Set<ConcreteTensor>();
+  scopeTensors = inner;
+  let result: T;
+  const kept = new Set<unknown>();
+  try {
+    result = f();
+    if (result instanceof Promise) {
+      result.catch(() => {});
+      throw new DisposedError('scope', 'Expected a synchronous function, received one that returns a promise', {
+        hint: 'compute inside the scope, await the results outside',
+      });
+    }
+    keep(result, kept);
+  } finally {
+    scopeTensors = outer;
+    for (const tensor of inner) {
+      if (!kept.has(tensor)) tensor.dispose();
+      else outer?.add(tensor);
+    }
+  }
+  return result;
+}
+
+function keep(value: unknown, kept: Set<unknown>): void {
+  if (typeof value !== 'object' || value === null || kept.has(value)) return;
+  kept.add(value);
+  if (!(value instanceof Tensor) && !ArrayBuffer.isView(value)) for (const child of Object.values(value)) keep(child, kept);
+}
+
+function flattenNested(data: NestedArray): { values: (number | boolean)[]; shape: number[] } {
+  const shape: number[] = [];
+  for (let level = data; Array.isArray(level); level = level[0] as NestedArray) shape.push(level.length);
+  const values: (number | boolean)[] = [];
+  const visit = (node: NestedArray, axis: number, path: string): void => {
+    const isArray = Array.isArray(node);
+    if (isArray !== axis < shape.length || (isArray && node.length !== shape[axis])) {
+      const received = isArray ? `an array of ${node.length}` : typeof node;
+      const expected = axis < shape.length ? `an array of ${shape[axis]}` : 'a number';
+      throw new ShapeError('tensor', `Expected ${expected} at data${path} as at data${'[0]'.repeat(axis)}, received ${received}`, {
+        hint: 'nested arrays must not be ragged',
+      });
+    }
+    if (isArray) node.forEach((child: NestedArray, k: number) => { visit(child, axis + 1, `${path}[${k}]`); });
+    else if (typeof node === 'number' || typeof node === 'boolean') values.push(node);
+    else throw new DTypeError('tensor', `Expected numbers or booleans, received ${typeof node} at data${path}`);
+  };
+  visit(data, 0, '');
+  return { values, shape };
+}
+
+/**
+ * A tensor from numbers.
+ *
+ * @param data  a number, nested arrays, or a typed array (copied). Plain numbers become float32, booleans bool, typed arrays keep
+ *   their dtype; Uint8Array, Int8Array, Int16Array, Uint16Array need `dtype`.
+ * @param options.dtype  convert to this dtype.
+ * @param options.shape  row-major shape; default: the nesting, or [length] for a typed array.
+ * @throws {ShapeError} ragged nesting, or a shape that does not fit.  {DTypeError} fractions for an integer dtype.
+ */
+export function tensor(data: NestedArray | ArrayBufferView, options: { dtype?: DType; shape?: Shape } = {}): ConcreteTensor {
+  let dtype = options.dtype === undefined ? undefined : checkDType('tensor', options.dtype);
+  let array: TypedArray;
+  let shape: Shape;
+  if (ArrayBuffer.isView(data)) {
+    const known = dtypeOfArray(data);
+    if (data instanceof DataView || data instanceof BigInt64Array || data instanceof BigUint64Array) {
+      throw new DTypeError('tensor', `Expected a typed array of numbers, received ${data.constructor.name}`);
+    }
+    dtype ??= known;
+    if (dtype === undefined) {
+      throw new DTypeError('tensor', `Expected options.dtype for data in a ${data.constructor.name}`, {
+        hint: "pass { dtype: 'float32' }, or { dtype: 'bool' } for bytes 0 and 1",
+      });
+    }
+    const source = data as unknown as ArrayLike<number>;
+    array = known === dtype ? (data as TypedArray) : convert(source, dtype);
+    shape = [source.length];
+  } else {
+    const nested = flattenNested(data);
+    dtype ??= nested.values.length > 0 && nested.values.every((value) => typeof value === 'boolean') ? 'bool' : 'float32';
+    array = convert(nested.values as ArrayLike<number>, dtype);
+    shape = nested.shape;
+  }
+  if (options.shape !== undefined) shape = checkShape('tensor', options.shape);
+  else checkShape('tensor', shape);
+  if (sizeOf(shape) !== array.length) {
+    throw new ShapeError('tensor', `Expected ${sizeOf(shape)} elements for shape ${showShape(shape)}, received ${array.length}`);
+  }
+  return write(TensorType.of(dtype, shape), array);
+}
+
+function convert(values: ArrayLike<number | boolean>, dtype: DType): TypedArray {
+  const array = allocate(dtype, values.length);
+  if (dtype === 'float32' || dtype === 'float64') for (let k = 0; k < values.length; k++) array[k] = Number(values[k]);
+  else for (let k = 0; k < values.length; k++) array[k] = checkNumber('tensor', values[k] as number, dtype);
+  return array;
+}
+
+/** Copies `array` into a new slot. */
+export function write(type: TensorType, array: ArrayBufferView): ConcreteTensor {
+  const slot = takeSlot();
+  try {
+    addon().write(slot, dtypeCode(type.dtype), type.shape, array);
+  } catch (thrown) {
+    returnSlot(slot);
+    throw fromNative(thrown);
+  }
+  return new ConcreteTensor(type, slot);
+}
+
+/** A tensor of rank 0. */
+export function scalar(value: number | boolean, dtype: DType = 'float32'): ConcreteTensor {
+  const array = allocate(dtype, 1);
+  array[0] = checkNumber('scalar', value, dtype);
+  return write(TensorType.of(dtype, []), array);
+}

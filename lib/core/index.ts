@@ -1,0 +1,33 @@
+/** The core: tensors, the primitive table, and the operations over them. Importing it fills the table. */
+import './primitives/elementwise.js';
+import './primitives/structural.js';
+import './primitives/indexing.js';
+import './primitives/linalg.js';
+import './primitives/random.js';
+import './primitives/effects.js';
+import './fluent.js';
+
+export { scalar, scope, tensor } from './concrete.js';
+export type { DType, TypedArray } from './dtype.js';
+export * from './errors.js';
+export {
+  hardwareInfo,
+  idle,
+  type MemoryInfo,
+  memory,
+  setMemoryLimit,
+  setThreads,
+  statistics,
+} from './device.js';
+export * from './ops/arrays.js';
+export * from './ops/elementwise.js';
+export * from './ops/linalg.js';
+export * as random from './ops/random.js';
+export * from './ops/reductions.js';
+export { type Primitive, primitives } from './primitive.js';
+export { Program } from './program.js';
+export { type EmitListener, Stream } from './runtime.js';
+export { type NestedArray, Tensor } from './tensor.js';
+export type { TensorLike } from './tracing.js';
+export { disposeTree, mapTree, type Tensors, type Tree, treeLeaves } from './tree.js';
+export { type Shape, TensorType } from './types.js';

@@ -1,0 +1,135 @@
+/**
+ * The contract of the native addon: everything TypeScript asks of C++, and nothing else.
+ *
+ * Tensors live in slots: small integers that TypeScript hands out and the addon's per-environment table maps to values.
+ * All calls are made on the environment's own thread; none of them computes for longer than the inline limit,
+ * except `waitSync`, and `execute` when the queue is full.
+ */
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DeviceError } from './errors.js';
+
+/** dtype codes as the encoding uses them: 0 float32, 1 float64, 2 int32, 3 uint32, 4 bool. */
+export type DTypeCode = 0 | 1 | 2 | 3 | 4;
+
+/** What the addon throws (as an `Error` with these fields) or reports for a failed value. */
+export interface NativeFailure {
+  readonly code:
+    | 'ERR_SHAPE'
+    | 'ERR_DTYPE'
+    | 'ERR_DOMAIN'
+    | 'ERR_DEVICE'
+    | 'ERR_NUMERICAL'
+    | 'ERR_OUT_OF_MEMORY'
+    | 'ERR_DISPOSED'
+    | 'ERR_ABORTED'
+    | 'ERR_INTERNAL';
+  /** The primitive to blame. */
+  readonly op: string;
+  readonly message: string;
+}
+
+/** Figures of this process's device; times in seconds, memory in bytes. */
+export interface NativeStatistics {
+  readonly programsRun: number;
+  readonly programsInline: number;
+  readonly equationsRun: number;
+  readonly blockedEnqueues: number;
+  readonly pendingPrograms: number;
+  readonly streams: number;
+  readonly busySeconds: number;
+}
+
+export interface NativeMemory {
+  /** Bytes of live tensors and arenas. */
+  readonly used: number;
+  /** Bytes kept warm for reuse. */
+  readonly cached: number;
+  readonly peak: number;
+  readonly limit: number;
+  /** Live slots of this environment. */
+  readonly handles: number;
+}
+
+export interface NativeInfo {
+  readonly simdTarget: string;
+  readonly simdTargets: readonly string[];
+  readonly blas: string;
+  readonly threads: number;
+  readonly hardwareThreads: number;
+  /** One message per numerical self-check of BLAS that failed; empty when it computes correctly. */
+  readonly blasFaults: readonly string[];
+}
+
+export interface NativeAddon {
+  /**
+   * Registers the environment's callbacks, once, before anything else.
+   * `settled(tickets)`: reads that can be collected. `progress(stream, tag, names, values)`: the newest scalars of an `emit`.
+   */
+  configure(
+    settled: (tickets: Float64Array) => void,
+    progress: (stream: number, tag: string, names: string[], values: Float64Array) => void,
+  ): void;
+
+  /** Decodes, checks and plans a Program (see docs/architecture.md, Encoding). Returns its id. Throws `NativeFailure`. */
+  compile(words: Float64Array, names: readonly string[]): number;
+  releaseProgram(program: number): void;
+  /** The Program after the passes, one equation a line, for reading. */
+  describeProgram(program: number): string;
+
+  createStream(): number;
+  /** Queued work still runs; the stream's number is free afterwards. */
+  releaseStream(stream: number): void;
+  /** Cancels what is queued on the stream and aborts what runs: their outputs fail with ERR_ABORTED. The stream stays aborted. */
+  abortStream(stream: number): void;
+
+  /**
+   * Enqueues a run. `slots` holds the Program's input slots, then its output slots, which must be free or failed; donated inputs' slots
+   * are released. Returns at once, except when 256 Programs or a quarter of the memory limit are pending: then it blocks until
+   * the executor has caught up. Throws ERR_DISPOSED when an input slot is empty.
+   */
+  execute(program: number, stream: number, slots: Int32Array): void;
+
+  /** Puts a copy of `data` (its length must be the product of dims) into a free slot. Throws ERR_OUT_OF_MEMORY. */
+  write(slot: number, dtype: DTypeCode, dims: readonly number[], data: ArrayBufferView): void;
+  release(slots: Int32Array, count: number): void;
+  /** 0 pending, 1 ready, 2 failed. */
+  state(slot: number): 0 | 1 | 2;
+
+  /** Asks for a value; the ticket appears in `settled` (never synchronously, and only when the value was pending). */
+  request(slot: number): number;
+  /** Copies the value out and ends the ticket. Throws its `NativeFailure`. */
+  collect(ticket: number): ArrayBuffer;
+  /** Blocks until the slot is no longer pending. */
+  waitSync(slot: number): void;
+  /** A ticket that settles when everything enqueued so far by this environment is done; collect it for an empty buffer. */
+  requestIdle(): number;
+
+  setThreads(threads: number): void;
+  setMemoryLimit(bytes: number): void;
+  statistics(): NativeStatistics;
+  memory(): NativeMemory;
+  info(): NativeInfo;
+}
+
+/** COTANGENT_ADDON names another build, such as one with a sanitizer. */
+const addonPath = process.env.COTANGENT_ADDON
+  ? resolve(process.env.COTANGENT_ADDON)
+  : fileURLToPath(new URL('../../build/Release/cotangent.node', import.meta.url));
+
+let loaded: NativeAddon | undefined;
+
+/** Loads the addon on first use. @throws {DeviceError} it has not been built or cannot be loaded. */
+export function native(): NativeAddon {
+  if (loaded) return loaded;
+  try {
+    loaded = createRequire(import.meta.url)(addonPath) as NativeAddon;
+  } catch (cause) {
+    throw new DeviceError('addon', `Expected the native addon at ${addonPath}, received: ${(cause as Error).message}`, {
+      hint: 'build it with `npm run build`',
+      cause,
+    });
+  }
+  return loaded;
+}

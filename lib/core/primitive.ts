@@ -1,0 +1,100 @@
+/** The primitive table: everything that is known about an operation, in one entry. */
+import { InternalError } from './errors.js';
+import type { Program } from './program.js';
+import type { Tensor } from './tensor.js';
+import type { TensorType } from './types.js';
+
+/** Static parameters of an equation: axes, permutations, sub-programs. */
+export type Params = Readonly<Record<string, unknown>>;
+
+/** A tangent or cotangent; null stands for zero. */
+export type Tangent = Tensor | null;
+
+/** What a jvp rule is given: everything about one equation, its results included. */
+export interface JvpContext<P extends Params> {
+  readonly inputs: readonly Tensor[];
+  readonly tangents: readonly Tangent[];
+  readonly outputs: readonly Tensor[];
+  readonly params: P;
+}
+
+/** What a joint rule of a control primitive is given: it computes the results itself. */
+export interface JointContext<P extends Params> {
+  readonly inputs: readonly Tensor[];
+  readonly tangents: readonly Tangent[];
+  readonly params: P;
+}
+
+/** An operand of an equation being transposed: the linear ones are known by type only. */
+export type TransposeOperand = { readonly linear: true; readonly type: TensorType } | { readonly linear: false; readonly value: Tensor };
+
+export interface TransposeContext<P extends Params> {
+  readonly cotangents: readonly Tangent[];
+  readonly operands: readonly TransposeOperand[];
+  readonly params: P;
+}
+
+export interface PrimitiveRules<P extends Params> {
+  readonly name: string;
+  /** Result types. Throws ShapeError or DTypeError. */
+  infer(inputs: readonly TensorType[], params: P): TensorType[];
+  /** Tangents of the results. Absent together with `jvpJoint`: the primitive has no derivative (its tangents are zero). */
+  jvp?(context: JvpContext<P>): Tangent[];
+  /** Results and their tangents together, for primitives that run programs. */
+  jvpJoint?(context: JointContext<P>): { outputs: Tensor[]; tangents: Tangent[] };
+  /** Results, and the map from their cotangents to the inputs'; where absent it is derived from jvp and transpose. */
+  vjp?(context: { inputs: readonly Tensor[]; active: readonly boolean[]; params: P }): {
+    outputs: Tensor[];
+    pullback(cotangents: readonly Tangent[]): Tangent[];
+  };
+  /** Cotangents of the linear operands (null elsewhere), for primitives that are linear in some operand. */
+  transpose?(context: TransposeContext<P>): Tangent[];
+  /** Why reverse mode cannot pass, for primitives with only a forward rule. */
+  readonly forwardOnly?: string;
+  /** Name of the kernel that runs it, where it differs. */
+  readonly kernel?: string;
+  /** Must run even when no result is used. */
+  readonly effect?: boolean;
+  /** Numbers for the addon, in the order of the kernel table in docs/architecture.md. */
+  encode?(params: P, name: (text: string) => number): number[];
+  /** Programs inside the params, in the order of the kernel table. */
+  subprograms?(params: P): Program[];
+}
+
+/** An entry of the table, with defaults filled in. Params are checked by `infer`, so the table may forget their type. */
+export interface Primitive extends PrimitiveRules<Params> {
+  readonly effect: boolean;
+  readonly kernel: string;
+  encode(params: Params, name: (text: string) => number): number[];
+  subprograms(params: Params): Program[];
+  /** Params for reading, and as part of cache keys; sub-programs excluded. */
+  show(params: Params): string;
+  readonly differentiable: boolean;
+}
+
+const table = new Map<string, Primitive>();
+
+/** All primitives by name. */
+export const primitives: ReadonlyMap<string, Primitive> = table;
+
+const empty: readonly never[] = [];
+
+/** Adds an entry to the table. */
+export function definePrimitive<P extends Params>(rules: PrimitiveRules<P>): Primitive {
+  if (table.has(rules.name)) throw new InternalError(rules.name, 'Expected a primitive to be defined once');
+  const primitive: Primitive = {
+    ...(rules as unknown as PrimitiveRules<Params>),
+    effect: rules.effect ?? false,
+    kernel: rules.kernel ?? rules.name,
+    differentiable: rules.jvp !== undefined || rules.jvpJoint !== undefined,
+    encode: (params, name) => rules.encode?.(params as P, name) ?? [...empty],
+    subprograms: (params) => rules.subprograms?.(params as P) ?? [...empty],
+    show: (params) => {
+      const subs = new Set<unknown>(rules.subprograms?.(params as P) ?? empty);
+      const shown = Object.entries(params).filter(([, value]) => !subs.has(value));
+      return shown.map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(' ');
+    },
+  };
+  table.set(rules.name, primitive);
+  return primitive;
+}

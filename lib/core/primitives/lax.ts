@@ -1,0 +1,156 @@
+/**
+ * The primitives as functions, without broadcasting or option checks: what derivative rules and the public operations are
+ * written in. They look their primitive up when called, so rules may use each other freely.
+ */
+import type { DType } from '../dtype.js';
+import { InternalError } from '../errors.js';
+import { type Params, type Primitive, primitives, type Tangent } from '../primitive.js';
+import { Tensor } from '../tensor.js';
+import { bind, bind1, type TensorLike } from '../tracing.js';
+import { sameShape, type Shape, type TensorType } from '../types.js';
+
+export type None = Record<string, never>;
+const none: None = {};
+
+export function primitive(name: string): Primitive {
+  const found = primitives.get(name);
+  if (!found) throw new InternalError(name, 'Expected the name of a primitive');
+  return found;
+}
+
+function apply(name: string, inputs: readonly TensorLike[], params: Params = none): Tensor {
+  const typed = inputs.find((input): input is Tensor => input instanceof Tensor);
+  return bind1(primitive(name), inputs, params, typed?.dtype);
+}
+
+const unary =
+  (name: string) =>
+  (x: Tensor): Tensor =>
+    apply(name, [x]);
+const binary =
+  (name: string) =>
+  (a: TensorLike, b: TensorLike): Tensor =>
+    apply(name, [a, b]);
+
+export const neg = unary('neg');
+export const sign = unary('sign');
+export const exp = unary('exp');
+export const log = unary('log');
+export const sin = unary('sin');
+export const cos = unary('cos');
+export const logistic = unary('logistic');
+export const add = binary('add');
+export const sub = binary('sub');
+export const mul = binary('mul');
+export const div = binary('div');
+export const pow = binary('pow');
+export const greater = binary('gt');
+export const greaterEqual = binary('ge');
+export const less = binary('lt');
+export const equal = binary('eq');
+
+/** condition ? a : b; numbers take the dtype `numbers`. */
+export function select(condition: Tensor, a: TensorLike, b: TensorLike, numbers: DType): Tensor {
+  return bind1(primitive('select'), [condition, a, b], none, numbers);
+}
+
+export function cast(x: Tensor, dtype: DType): Tensor {
+  return x.dtype === dtype ? x : apply('cast', [x], { dtype });
+}
+
+/** @param dims  result dim of each operand dim. */
+export function broadcast(x: TensorLike, shape: Shape, dims: readonly number[], numbers?: DType): Tensor {
+  if (x instanceof Tensor && sameShape(x.shape, shape)) return x;
+  return bind1(primitive('broadcast'), [x], { shape, dims }, numbers);
+}
+
+export function full(type: TensorType, value: number): Tensor {
+  return bind1(primitive('broadcast'), [value], { shape: type.shape, dims: [] }, type.dtype);
+}
+
+export function zeros(type: TensorType): Tensor {
+  return full(type, 0);
+}
+
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  return sameShape(x.shape, shape) ? x : apply('reshape', [x], { shape });
+}
+
+export function transpose(x: Tensor, perm: readonly number[]): Tensor {
+  return perm.every((axis, k) => axis === k) ? x : apply('transpose', [x], { perm });
+}
+
+export function slice(x: Tensor, start: Shape, limit: Shape, stride: Shape): Tensor {
+  const whole = stride.every((s, k) => s === 1 && start[k] === 0 && limit[k] === x.shape[k]);
+  return whole ? x : apply('slice', [x], { start, limit, stride });
+}
+
+export function pad(x: Tensor, value: TensorLike, low: Shape, high: Shape, interior: Shape): Tensor {
+  return apply('pad', [x, value], { low, high, interior });
+}
+
+export function concatenate(xs: readonly Tensor[], axis: number): Tensor {
+  return xs.length === 1 ? (xs[0] as Tensor) : apply('concatenate', xs, { axis });
+}
+
+export function gather(x: Tensor, indices: Tensor, axis: number): Tensor {
+  return apply('gather', [x, indices], { axis });
+}
+
+export function scatterAdd(base: Tensor, indices: Tensor, updates: Tensor, axis: number): Tensor {
+  return apply('scatterAdd', [base, indices, updates], { axis });
+}
+
+export function dynamicSlice(x: Tensor, start: Tensor, sizes: Shape): Tensor {
+  return apply('dynamicSlice', [x, start], { sizes });
+}
+
+export function dynamicUpdate(x: Tensor, update: Tensor, start: Tensor): Tensor {
+  return apply('dynamicUpdate', [x, update, start]);
+}
+
+export function iota(type: TensorType, axis: number): Tensor {
+  return apply('iota', [], { dtype: type.dtype, shape: type.shape, axis });
+}
+
+export function reduceSum(x: Tensor, axes: readonly number[]): Tensor {
+  return axes.length === 0 ? x : apply('reduceSum', [x], { axes });
+}
+
+export interface MatmulFlags {
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+}
+
+export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false }: MatmulFlags = {}): Tensor {
+  return apply('matmul', [a, b], { transposeA, transposeB });
+}
+
+export interface TriangularFlags extends Params {
+  readonly left: boolean;
+  readonly lower: boolean;
+  readonly transpose: boolean;
+  readonly unitDiagonal: boolean;
+}
+
+export function triangularSolve(a: Tensor, b: Tensor, flags: TriangularFlags): Tensor {
+  return apply('triangularSolve', [a, b], flags);
+}
+
+export function cholesky(a: Tensor): [Tensor, Tensor] {
+  return bind(primitive('cholesky'), [a], none) as [Tensor, Tensor];
+}
+
+/** Puts a reduced tensor back over the axes that it lost. */
+export function spread(x: Tensor, shape: Shape, axes: readonly number[]): Tensor {
+  return broadcast(
+    x,
+    shape,
+    [...shape.keys()].filter((axis) => !axes.includes(axis)),
+  );
+}
+
+/** The sum of what there is; null stands for zero. */
+export function sumTangents(...tangents: Tangent[]): Tangent {
+  return tangents.reduce<Tangent>((total, t) => (total && t ? add(total, t) : (total ?? t)), null);
+}

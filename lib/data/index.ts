@@ -1,0 +1,11 @@
+/** Readers and data sets. */
+export { type CsvOptions, type CsvTable, readCsv } from './csv.js';
+export { type DataArray, dataArray, type Split, takeRows } from './data-array.js';
+export { type Dataset, type DatasetOptions, loadDataset, type NamedDataset, namedDatasets } from './dataset.js';
+export { type IdxOptions, readIdx } from './idx.js';
+export type { Source } from './internal/source.js';
+export { type CsrMatrix, type LabelledArray, type LibsvmOptions, readLibsvm } from './libsvm.js';
+export { readNpy, writeNpy } from './npy.js';
+export { batches, Standardizer, standardize, trainTestSplit } from './preparation.js';
+export { HostRandom } from './random.js';
+export { readSafetensors, type Safetensors, writeSafetensors } from './safetensors.js';

@@ -1,0 +1,36 @@
+/** A list of floats of unknown length in one typed array that doubles. */
+export class GrowingFloats {
+  private values: Float32Array | Float64Array;
+  length = 0;
+
+  constructor(private readonly dtype: 'float32' | 'float64') {
+    this.values = this.allocate(1024);
+  }
+
+  push(value: number): void {
+    if (this.length === this.values.length) {
+      const wider = this.allocate(2 * this.length);
+      wider.set(this.values);
+      this.values = wider;
+    }
+    this.values[this.length++] = value;
+  }
+
+  /** The values, in memory of exactly their size. */
+  finish(): Float32Array | Float64Array {
+    return this.values.slice(0, this.length);
+  }
+
+  private allocate(length: number): Float32Array | Float64Array {
+    return this.dtype === 'float32' ? new Float32Array(length) : new Float64Array(length);
+  }
+}
+
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/** A decimal number that is finite in `dtype`, or undefined. */
+export function parseDecimal(text: string, dtype: 'float32' | 'float64'): number | undefined {
+  if (!decimal.test(text)) return undefined;
+  const value = Number(text);
+  return Number.isFinite(dtype === 'float32' ? Math.fround(value) : value) ? value : undefined;
+}

@@ -1,0 +1,47 @@
+/** What all transforms share: tracing a function of trees into a Program of flat lists, and back. */
+import { ShapeError } from '../core/errors.js';
+import type { Program } from '../core/program.js';
+import { Tensor } from '../core/tensor.js';
+import { type TensorLike, trace } from '../core/tracing.js';
+import { scalar } from '../core/concrete.js';
+import { flatten, type TreeShape } from '../core/tree.js';
+import type { TensorType } from '../core/types.js';
+
+/** A function of trees as a Program: captured values first, then the leaves of the arguments. */
+export interface FunctionProgram {
+  readonly program: Program;
+  readonly captures: readonly Tensor[];
+  readonly output: TreeShape;
+}
+
+/** Numbers among the leaves become float32 scalars (bools for booleans): arguments are values, not constants. */
+export function asTensors(leaves: readonly TensorLike[]): Tensor[] {
+  return leaves.map((leaf) => (leaf instanceof Tensor ? leaf : scalar(leaf, typeof leaf === 'boolean' ? 'bool' : 'float32')));
+}
+
+/** Traces `f` over arguments of the given structure and types. */
+export function traceFunction(op: string, f: (...args: never[]) => unknown, input: TreeShape, types: readonly TensorType[]): FunctionProgram {
+  const traced = trace(types, (...tracers) => {
+    const result = f(...(input.build(tracers) as never[]));
+    if (result instanceof Promise) {
+      result.catch(() => {});
+      throw new ShapeError(op, 'Expected a function that returns tensors, received one that returns a promise', {
+        hint: 'a traced function must be synchronous: read results outside',
+      });
+    }
+    const { leaves, shape } = flatten(op, result);
+    return { outputs: leaves, result: shape };
+  });
+  return { program: traced.program, captures: traced.captures, output: traced.result };
+}
+
+/** The leaf of a function that must return one float scalar. */
+export function checkScalarOutput(op: string, { program, output }: FunctionProgram): void {
+  const [type] = program.outputTypes;
+  if (output.text === '*' && type?.rank === 0 && (type.dtype === 'float32' || type.dtype === 'float64')) return;
+  const received = output.text === '*' ? String(type) : `a tree of ${output.leaves} values`;
+  throw new ShapeError(op, `Expected a function that returns one float scalar, received ${received}`, {
+    hint: 'reduce it with sum() or mean()',
+  });
+}
+

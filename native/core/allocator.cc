@@ -1,0 +1,146 @@
+#include "native/core/allocator.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+
+#include "native/core/types.h"
+#include "native/core/value.h"
+
+namespace cotangent {
+namespace {
+
+constexpr uint64_t kSmallStep = 64;     // classes are multiples of 64 bytes up to
+constexpr uint64_t kSmallLimit = 1024;  // this size, then kStepsPerPower for each power of two
+constexpr uint64_t kLargest = uint64_t{1} << 53;
+
+int log2_floor(uint64_t value) { return 63 - __builtin_clzll(value); }
+
+// The number in a control group's file; 0 when there is none ("max", or no such file).
+uint64_t read_limit(const std::string& path) {
+  std::ifstream file(path);
+  uint64_t bytes = 0;
+  return file >> bytes ? bytes : 0;
+}
+
+}  // namespace
+
+uint64_t default_memory_limit() {
+  uint64_t bytes = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  const auto consider = [&](uint64_t limit) {
+    if (limit) bytes = std::min(bytes, limit);
+  };
+  consider(read_limit("/sys/fs/cgroup/memory.max"));
+  consider(read_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const size_t path = line.find("::");  // the unified hierarchy's line is "0::/path"
+    if (path != std::string::npos) consider(read_limit("/sys/fs/cgroup" + line.substr(path + 2) + "/memory.max"));
+  }
+  return bytes / 5 * 4;
+}
+
+Allocator::Allocator(const ct_backend& backend, ct_device* device)
+    : backend_(backend), device_(device), limit_(default_memory_limit()) {}
+
+Allocator::~Allocator() { trim_locked(0); }
+
+int Allocator::size_class(uint64_t bytes) {
+  if (bytes <= kSmallLimit) return bytes == 0 ? 0 : static_cast<int>((bytes - 1) / kSmallStep);
+  const int power = log2_floor(bytes - 1);  // 2^power < bytes <= 2^(power + 1)
+  const uint64_t step = (uint64_t{1} << power) / kStepsPerPower;
+  const int within = static_cast<int>((bytes - 1 - (uint64_t{1} << power)) / step);
+  return static_cast<int>(kSmallLimit / kSmallStep) + (power - 10) * kStepsPerPower + within;
+}
+
+uint64_t Allocator::class_bytes(int index) {
+  constexpr int kSmall = static_cast<int>(kSmallLimit / kSmallStep);
+  if (index < kSmall) return static_cast<uint64_t>(index + 1) * kSmallStep;
+  const int power = (index - kSmall) / kStepsPerPower + 10, within = (index - kSmall) % kStepsPerPower;
+  return (uint64_t{1} << power) / kStepsPerPower * static_cast<uint64_t>(kStepsPerPower + within + 1);
+}
+
+void* Allocator::allocate(uint64_t bytes) {
+  if (bytes > kLargest) return nullptr;
+  const int index = size_class(bytes);
+  const uint64_t size = class_bytes(index);
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (size > limit_ || used_ > limit_ - size) return nullptr;
+  void* pointer = nullptr;
+  if (!free_[index].empty()) {
+    pointer = free_[index].back();
+    free_[index].pop_back();
+    cached_ -= size;
+  } else {
+    if (used_ + cached_ + size > limit_) trim_locked(limit_ - used_ - size);
+    ct_error error{};
+    if (backend_.allocate(device_, size, &pointer, &error) != CT_OK) {
+      trim_locked(0);
+      if (backend_.allocate(device_, size, &pointer, &error) != CT_OK) return nullptr;
+    }
+  }
+  used_ += size;
+  peak_ = std::max(peak_, used_);
+  return pointer;
+}
+
+void Allocator::release(void* pointer, uint64_t bytes) {
+  const int index = size_class(bytes);
+  const uint64_t size = class_bytes(index);
+  std::lock_guard<std::mutex> lock(mutex_);
+  used_ -= size;
+  // Half the limit at most stays warm: the rest of the process needs memory, too.
+  if (used_ + cached_ + size > limit_ || cached_ + size > limit_ / 2) {
+    backend_.release(device_, pointer, size);
+    return;
+  }
+  free_[index].push_back(pointer);
+  cached_ += size;
+}
+
+void Allocator::trim_locked(uint64_t target) {
+  for (int index = kClasses - 1; index >= 0 && cached_ > target; --index) {
+    const uint64_t size = class_bytes(index);
+    while (!free_[index].empty() && cached_ > target) {
+      backend_.release(device_, free_[index].back(), size);
+      free_[index].pop_back();
+      cached_ -= size;
+    }
+  }
+}
+
+void Allocator::set_limit(uint64_t bytes) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  limit_ = bytes;
+  if (used_ + cached_ > limit_) trim_locked(limit_ > used_ ? limit_ - used_ : 0);
+}
+
+MemoryStatistics Allocator::statistics() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return {used_, cached_, peak_, limit_};
+}
+
+void Allocator::refuse(uint64_t bytes) const {
+  const MemoryStatistics now = statistics();
+  throw Error({CT_OUT_OF_MEMORY, "allocate",
+               "[allocate] Expected " + std::to_string(bytes) + " bytes to fit the memory limit of " +
+                   std::to_string(now.limit) + " bytes, received a request while " + std::to_string(now.used) +
+                   " bytes are in use. Hint: free tensors with dispose(), `using` or scope(), or raise the limit with "
+                   "setMemoryLimit()."});
+}
+
+Ref<Buffer> Buffer::allocate(Allocator& allocator, uint64_t bytes) {
+  void* const pointer = allocator.allocate(bytes);
+  if (!pointer) allocator.refuse(bytes);
+  return Ref<Buffer>::adopt(new Buffer(allocator, pointer, bytes));
+}
+
+void Buffer::release() {
+  if (!drop()) return;
+  allocator_.release(pointer_, bytes_);
+  delete this;
+}
+
+}  // namespace cotangent

@@ -1,0 +1,157 @@
+// A tensor at run time: a shared buffer and a state that is settled once.
+#ifndef COTANGENT_CORE_VALUE_H
+#define COTANGENT_CORE_VALUE_H
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "native/core/types.h"
+
+namespace cotangent {
+
+// Intrusive reference. T has `retain()` and `release()`; a new object is born with one reference, which `adopt` takes.
+template <class T>
+class Ref {
+ public:
+  Ref() = default;
+  explicit Ref(T* pointer) : pointer_(pointer) {
+    if (pointer_) pointer_->retain();
+  }
+  static Ref adopt(T* pointer) {
+    Ref ref;
+    ref.pointer_ = pointer;
+    return ref;
+  }
+  Ref(const Ref& other) : Ref(other.pointer_) {}
+  Ref(Ref&& other) noexcept : pointer_(std::exchange(other.pointer_, nullptr)) {}
+  Ref& operator=(Ref other) noexcept {
+    std::swap(pointer_, other.pointer_);
+    return *this;
+  }
+  ~Ref() {
+    if (pointer_) pointer_->release();
+  }
+
+  T* get() const { return pointer_; }
+  T* operator->() const { return pointer_; }
+  T& operator*() const { return *pointer_; }
+  explicit operator bool() const { return pointer_ != nullptr; }
+
+ private:
+  T* pointer_ = nullptr;
+};
+
+class RefCounted {
+ public:
+  void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
+  // True when the caller holds the only reference: nobody else can then gain one.
+  bool unique() const { return references_.load(std::memory_order_acquire) == 1; }
+
+ protected:
+  bool drop() { return references_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
+
+ private:
+  std::atomic<int32_t> references_{1};
+};
+
+class Allocator;
+
+// Device memory from the caching allocator. Immutable once the value that owns it is ready, unless uniquely owned.
+class Buffer : public RefCounted {
+ public:
+  // Throws Error (CT_OUT_OF_MEMORY).
+  static Ref<Buffer> allocate(Allocator& allocator, uint64_t bytes);
+  void release();
+  void* pointer() const { return pointer_; }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  Buffer(Allocator& allocator, void* pointer, uint64_t bytes) : allocator_(allocator), pointer_(pointer), bytes_(bytes) {}
+  Allocator& allocator_;
+  void* const pointer_;
+  const uint64_t bytes_;
+};
+
+// Told once, on the thread that settles the value. An intrusive list node: it must live until then.
+class Waiter {
+ public:
+  virtual void settled() = 0;
+
+ protected:
+  ~Waiter() = default;
+
+ private:
+  friend class Value;
+  Waiter* next_ = nullptr;
+};
+
+class Value : public RefCounted {
+ public:
+  enum class State : uint8_t { kPending = 0, kReady = 1, kFailed = 2 };
+
+  explicit Value(const Type& type) : type_(type) {}
+  ~Value() = default;
+  void release() {
+    if (drop()) delete this;
+  }
+
+  const Type& type() const { return type_; }
+  State state() const { return state_.load(std::memory_order_acquire); }
+
+  // Valid once ready.
+  const Ref<Buffer>& buffer() const { return buffer_; }
+  // Valid once failed.
+  const std::shared_ptr<const Failure>& failure() const { return failure_; }
+
+  void set_ready(Ref<Buffer> buffer) {
+    buffer_ = std::move(buffer);
+    settle(State::kReady);
+  }
+  void set_failed(std::shared_ptr<const Failure> failure) {
+    failure_ = std::move(failure);
+    settle(State::kFailed);
+  }
+  // For a value that never had an audience: skips looking for waiters.
+  void make_ready(Ref<Buffer> buffer) {
+    buffer_ = std::move(buffer);
+    waiters_.store(closed(), std::memory_order_relaxed);
+    state_.store(State::kReady, std::memory_order_release);
+  }
+  // For the owner of the only reference that takes the buffer away to write into it.
+  Ref<Buffer> take_buffer() { return std::move(buffer_); }
+
+  // False when the value is settled already; the waiter is not told then.
+  bool wait(Waiter* waiter) {
+    Waiter* head = waiters_.load(std::memory_order_acquire);
+    do {
+      if (head == closed()) return false;
+      waiter->next_ = head;
+    } while (!waiters_.compare_exchange_weak(head, waiter, std::memory_order_acq_rel, std::memory_order_acquire));
+    return true;
+  }
+
+ private:
+  static Waiter* closed() { return reinterpret_cast<Waiter*>(uintptr_t{1}); }
+
+  void settle(State state) {
+    state_.store(state, std::memory_order_release);
+    Waiter* waiter = waiters_.exchange(closed(), std::memory_order_acq_rel);
+    while (waiter) {
+      Waiter* const next = waiter->next_;  // the waiter may be gone once it was told
+      waiter->settled();
+      waiter = next;
+    }
+  }
+
+  const Type type_;
+  std::atomic<State> state_{State::kPending};
+  std::atomic<Waiter*> waiters_{nullptr};
+  Ref<Buffer> buffer_;
+  std::shared_ptr<const Failure> failure_;
+};
+
+}  // namespace cotangent
+
+#endif

@@ -1,0 +1,218 @@
+#include "native/kernels/elementwise/chain_code.h"
+
+#include <algorithm>
+#include <string>
+
+#include "native/kernels/elementwise/formulas.h"
+
+namespace cotangent::cpu {
+namespace {
+
+// Instructions (not ids) in the order in which they run. Each value is computed as late as its first use allows,
+// operands that need more slots before those that need fewer (Sethi and Ullman), values with several uses first of all,
+// because they need a slot anyhow; the last operand is then still in the accumulator.
+class Scheduler {
+ public:
+  explicit Scheduler(const ChainProgram& program)
+      : program_(program), uses_(program.instructions.size(), 0), need_(program.instructions.size(), 1) {
+    for (size_t i = 0; i < program.instructions.size(); ++i) {
+      std::vector<int> needs;
+      for (const int child : children(static_cast<int>(i))) {
+        ++uses_[child];
+        needs.push_back(need_[child]);
+      }
+      std::sort(needs.rbegin(), needs.rend());
+      for (size_t k = 0; k < needs.size(); ++k) need_[i] = std::max(need_[i], needs[k] + static_cast<int>(k));
+    }
+  }
+
+  std::vector<int> order() {
+    std::vector<bool> done(program_.instructions.size(), false);
+    std::vector<int> order;
+    std::vector<std::pair<int, bool>> stack;  // instruction; whether its operands are on the stack already
+    for (const int id : program_.outputs) {
+      if (id >= program_.in_count) stack.emplace_back(id - program_.in_count, false);
+      while (!stack.empty()) {
+        const auto [instruction, expanded] = stack.back();
+        stack.pop_back();
+        if (done[instruction]) continue;
+        if (expanded) {
+          done[instruction] = true;
+          order.push_back(instruction);
+          continue;
+        }
+        stack.emplace_back(instruction, true);
+        std::vector<int> operands = children(instruction);
+        std::stable_sort(operands.begin(), operands.end(), [&](int a, int b) {
+          if ((uses_[a] > 1) != (uses_[b] > 1)) return uses_[a] > 1;
+          return need_[a] > need_[b];
+        });
+        for (auto it = operands.rbegin(); it != operands.rend(); ++it) stack.emplace_back(*it, false);
+      }
+    }
+    return order;
+  }
+
+ private:
+  std::vector<int> children(int instruction) const {
+    std::vector<int> found;
+    const ChainInstruction& item = program_.instructions[instruction];
+    for (int k = 0; k < item.operand_count; ++k) {
+      const int child = item.operands[k] - program_.in_count;
+      if (child >= 0 && std::find(found.begin(), found.end(), child) == found.end()) found.push_back(child);
+    }
+    return found;
+  }
+
+  const ChainProgram& program_;
+  std::vector<int> uses_;
+  std::vector<int> need_;
+};
+
+class Generator {
+ public:
+  Generator(const ChainProgram& program, const std::vector<Access>& access, const ChainTarget& target)
+      : program_(program),
+        access_(access),
+        target_(target),
+        row_of_(program.dtypes.size(), -1),
+        uses_(program.dtypes.size(), 0) {}
+
+  ChainCode run() {
+    assign_rows();
+    const std::vector<int> order = Scheduler(program_).order();
+    code_.instruction_count = static_cast<int>(order.size());
+    for (const int i : order) {
+      const ChainInstruction& instruction = program_.instructions[i];
+      for (int k = 0; k < instruction.operand_count; ++k) ++uses_[instruction.operands[k]];
+    }
+    for (const int i : order) emit(i);
+    for (size_t j = 0; j < program_.outputs.size(); ++j) {
+      if (code_.stored_at[j] >= 0) continue;
+      emit_load(program_.outputs[j]);  // an output that is an input
+      emit_store(static_cast<int>(j));
+    }
+    push(target_.stop(program_.lane), 0, 0);
+    return std::move(code_);
+  }
+
+ private:
+  void assign_rows() {
+    code_.last_read.assign(program_.in_count, -1);
+    code_.stored_at.assign(program_.outputs.size(), -1);
+    code_.input_rows.assign(program_.in_count, -1);
+    code_.output_rows.assign(program_.outputs.size(), -1);
+    int row = 0;
+    for (int k = 0; k < program_.in_count; ++k) {
+      if (access_[k] == Access::kStream) code_.input_rows[k] = row++;
+    }
+    for (size_t j = 0; j < program_.outputs.size(); ++j) {
+      if (!program_.is_bool(program_.outputs[j])) code_.output_rows[j] = row++;
+    }
+    code_.stream_count = row;
+    for (int& assigned : code_.input_rows) assigned = assigned < 0 ? row++ : assigned;
+    for (int& assigned : code_.output_rows) assigned = assigned < 0 ? row++ : assigned;
+    code_.first_slot = code_.row_count = row;
+    for (int k = 0; k < program_.in_count; ++k) row_of_[k] = code_.input_rows[k];
+  }
+
+  void push(ChainFunction function, int a, int b) {
+    code_.steps.push_back({function, static_cast<uint32_t>(a), static_cast<uint32_t>(b)});
+  }
+
+  bool is_scalar(int id) const { return id < program_.in_count && access_[id] == Access::kScalar; }
+
+  // The row to read value `id` from, in the step about to be pushed.
+  int read(int id) {
+    if (id < program_.in_count) code_.last_read[id] = static_cast<int>(code_.steps.size());
+    return row_of_[id];
+  }
+
+  void emit_load(int id) {
+    const int row = read(id);
+    push(target_.load(program_.lane, is_scalar(id)), row, 0);
+    accumulator_ = id;
+  }
+
+  void emit_store(int output) {
+    code_.stored_at[output] = static_cast<int>(code_.steps.size());
+    push(target_.store(program_.lane), code_.output_rows[output], 0);
+  }
+
+  // Before the accumulator is overwritten: a value that is still wanted goes to a slot.
+  void spill() {
+    const int id = accumulator_;
+    if (id < program_.in_count || row_of_[id] >= 0 || uses_[id] == 0) return;  // -1, an input, in memory, or dead
+    if (free_slots_.empty()) {
+      row_of_[id] = code_.row_count++;
+    } else {
+      row_of_[id] = free_slots_.back();
+      free_slots_.pop_back();
+    }
+    push(target_.store(program_.lane), row_of_[id], 0);
+  }
+
+  void release(int id) {
+    --uses_[id];
+    if (uses_[id] == 0 && row_of_[id] >= code_.first_slot) free_slots_.push_back(row_of_[id]);
+  }
+
+  void emit(int i) {
+    const ChainInstruction& instruction = program_.instructions[i];
+    const int* operands = instruction.operands;
+    const int count = instruction.operand_count;
+    int position = static_cast<int>(std::find(operands, operands + count, accumulator_) - operands);
+    if (position < count && accumulator_ >= program_.in_count) {
+      --uses_[accumulator_];
+      spill();
+      ++uses_[accumulator_];
+    } else {
+      spill();
+      position = 0;
+      while (position + 1 < count && is_scalar(operands[position])) ++position;
+      emit_load(operands[position]);
+    }
+
+    int rows[2] = {0, 0};
+    unsigned scalars = 0;
+    int other = 0;
+    for (int k = 0; k < count; ++k) {
+      if (k == position) continue;
+      rows[other] = read(operands[k]);
+      if (is_scalar(operands[k])) scalars |= 1u << other;
+      ++other;
+    }
+    const ChainFunction function = target_.apply(program_.lane, instruction.formula, position, scalars);
+    if (!function) {
+      throw KernelError{CT_DTYPE, std::string("Expected a dtype that ") + formula::kFormulas[instruction.formula].name +
+                                      " is defined for, received " + dtype_name(program_.lane) + "."};
+    }
+    push(function, rows[0], rows[1]);
+    for (int k = 0; k < count; ++k) release(operands[k]);
+
+    const int id = program_.in_count + i;
+    accumulator_ = id;
+    for (size_t j = 0; j < program_.outputs.size(); ++j) {
+      if (program_.outputs[j] != id) continue;
+      emit_store(static_cast<int>(j));
+      row_of_[id] = code_.output_rows[j];
+    }
+  }
+
+  const ChainProgram& program_;
+  const std::vector<Access>& access_;
+  const ChainTarget& target_;
+  ChainCode code_;
+  std::vector<int> row_of_;  // by id: where the value is in memory, or -1
+  std::vector<int> uses_;    // by id: reads still to come
+  std::vector<int> free_slots_;
+  int accumulator_ = -1;  // id of the value it holds
+};
+
+}  // namespace
+
+ChainCode generate_chain(const ChainProgram& program, const std::vector<Access>& access, const ChainTarget& target) {
+  return Generator(program, access, target).run();
+}
+
+}  // namespace cotangent::cpu

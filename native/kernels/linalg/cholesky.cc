@@ -1,0 +1,137 @@
+// cholesky: A = L L^T, batched, row-major; only the lower triangle of A is read, the upper triangle of L is zero.
+//
+// Batches are spread over the parts. A single large matrix is factored block column by block column (right-looking): the
+// diagonal block by LAPACK, the panel below it by triangular solves cut over its rows, and the trailing matrix by products cut
+// into bands of equal area.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "native/backend/cpu/blas.h"
+#include "native/backend/cpu/check.h"
+#include "native/kernels/linalg/linalg.h"
+
+namespace cotangent::cpu {
+namespace {
+
+constexpr int kBlockedSize = 256;  // from here on a matrix is worth more than one thread
+constexpr double kPartFlops = 100e3;
+
+template <class T>
+class CholeskyKernel : public Kernel {
+ public:
+  CholeskyKernel(const OpDesc& desc, int64_t batch, int n) : batch_(batch), n_(n) {
+    estimated_ns = estimate_ns(traffic(desc), flops() * static_cast<double>(batch) * (sizeof(T) == 4 ? 1 : 2));
+    in_place[0] = 1;
+  }
+
+  ct_code run(const Launch& launch, ct_error*) const override {
+    const T* const a = static_cast<const T*>(launch.in[0]);
+    T* const l = static_cast<T*>(launch.out[0]);
+    int32_t* const info = static_cast<int32_t*>(launch.out[1]);
+    Parallel& parallel = launch.parallel;
+    const int64_t size = static_cast<int64_t>(n_) * n_;
+    if (n_ == 0) std::fill_n(info, batch_, 0);
+    if (n_ == 0 || batch_ == 0) return CT_OK;
+    if (n_ >= kBlockedSize && batch_ < parallel.threads()) {
+      for (int64_t i = 0; i < batch_; ++i) {
+        T* const matrix = l + i * size;
+        parallel.range(n_, 64, 16, [&](int64_t begin, int64_t end) { copy_lower(matrix, a + i * size, begin, end); });
+        info[i] = finish(matrix, factor_blocked(parallel, matrix));
+      }
+      return CT_OK;
+    }
+    const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(kPartFlops / flops()));
+    parallel.range(batch_, grain, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        T* const matrix = l + i * size;
+        copy_lower(matrix, a + i * size, 0, n_);
+        info[i] = finish(matrix, blas::potrf('U', n_, matrix, n_));
+      }
+    });
+    return CT_OK;
+  }
+
+ private:
+  double flops() const { return static_cast<double>(n_) * n_ * n_ / 3; }
+
+  T* at(T* matrix, int64_t row, int64_t column) const { return matrix + row * n_ + column; }
+
+  // Rows [begin, end); a may be l.
+  void copy_lower(T* l, const T* a, int64_t begin, int64_t end) const {
+    for (int64_t r = begin; r < end; ++r) {
+      if (l != a) std::memcpy(l + r * n_, a + r * n_, static_cast<size_t>(r + 1) * sizeof(T));
+      std::memset(l + r * n_ + r + 1, 0, static_cast<size_t>(n_ - r - 1) * sizeof(T));
+    }
+  }
+
+  // LAPACK does not look for NaN and infinity everywhere; both end up on the diagonal. A failing matrix becomes NaN.
+  int32_t finish(T* matrix, int info) const {
+    for (int i = 0; i < n_ && info == 0; ++i) {
+      const T pivot = *at(matrix, i, i);
+      if (!(pivot > 0) || !std::isfinite(pivot)) info = i + 1;
+    }
+    if (info) std::fill_n(matrix, static_cast<int64_t>(n_) * n_, std::numeric_limits<T>::quiet_NaN());
+    return info;
+  }
+
+  int factor_blocked(Parallel& parallel, T* l) const {
+    const int block = n_ < 1024 ? 64 : 128;
+    for (int start = 0; start < n_; start += block) {
+      const int width = std::min(block, n_ - start), next = start + width, rest = n_ - next;
+      T* const diagonal = at(l, start, start);
+      const int info = blas::potrf('U', width, diagonal, n_);
+      if (info) return start + info;
+      if (rest == 0) break;
+      // Panel P [rest, width] := P inv(L11)^T; as columns, inv(L11) P^T.
+      parallel.range(rest, grain(static_cast<double>(width) * width), 8, [&](int64_t begin, int64_t end) {
+        blas::trsm('L', 'U', 'T', 'N', width, static_cast<int>(end - begin), diagonal, n_, at(l, next + begin, start), n_);
+      });
+      update(parallel, l, start, width, next, rest);
+    }
+    return 0;
+  }
+
+  // Trailing matrix [rest, rest] (lower) -= P P^T, in bands of rows of about the same area.
+  void update(Parallel& parallel, T* l, int start, int width, int next, int rest) const {
+    const double worth = static_cast<double>(rest) * rest * width / kPartFlops;
+    const int count = static_cast<int>(std::clamp<double>(worth, 1, parallel.threads()));
+    const auto edge = [&](int part) {
+      if (part == count) return rest;
+      return static_cast<int>(std::sqrt(static_cast<double>(part) / count) * rest) / 16 * 16;
+    };
+    parallel.parts(count, [&](int part) {
+      const int begin = edge(part), rows = edge(part + 1) - begin;
+      if (rows <= 0) return;
+      const T* const panel = at(l, next + begin, start);
+      if (begin > 0) {
+        blas::gemm(false, true, rows, begin, width, T(-1), panel, n_, at(l, next, start), n_, T(1), at(l, next + begin, next), n_);
+      }
+      blas::syrk('U', 'T', rows, width, T(-1), panel, n_, T(1), at(l, next + begin, next + begin), n_);
+    });
+  }
+
+  // Pieces of `flops` each that are worth a thread.
+  static int64_t grain(double flops) { return std::max<int64_t>(8, static_cast<int64_t>(kPartFlops / flops)); }
+
+  int64_t batch_;
+  int n_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> prepare_cholesky(const OpDesc& desc) {
+  desc.expect_operands(1, 2);
+  const ct_type& a = desc.in(0);
+  expect_float(a, "an operand");
+  if (a.rank < 2 || a.dims[a.rank - 1] != a.dims[a.rank - 2]) fail(CT_SHAPE, "square matrices", describe(a));
+  expect_type(desc.out(0), a.dtype, dims(a), "the factor");
+  expect_type(desc.out(1), CT_INT32, {a.dims, a.dims + a.rank - 2}, "info");
+  const int64_t batch = product(a, 0, a.rank - 2);
+  const int n = blas_size(a.dims[a.rank - 1]);
+  if (a.dtype == CT_FLOAT32) return std::make_unique<CholeskyKernel<float>>(desc, batch, n);
+  return std::make_unique<CholeskyKernel<double>>(desc, batch, n);
+}
+
+}  // namespace cotangent::cpu

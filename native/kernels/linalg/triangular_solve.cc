@@ -1,0 +1,159 @@
+// triangularSolve: op(A) x = b (left) or x op(A) = b (right), batched, row-major; only A's triangle is read.
+//
+// Batches are spread over the parts; otherwise the right-hand sides are cut. A single large system with too few right-hand sides
+// to cut is solved block by block: a small triangle by BLAS, then its contribution to the remaining rows, which are cut.
+// A zero on the diagonal gives infinities and NaN, as the division does.
+#include <algorithm>
+
+#include "native/backend/cpu/blas.h"
+#include "native/backend/cpu/check.h"
+#include "native/kernels/linalg/linalg.h"
+#include "native/kernels/movement/strided_copy.h"
+
+namespace cotangent::cpu {
+namespace {
+
+constexpr double kPartFlops = 100e3;
+constexpr int kBlock = 128;
+constexpr int kBlockedSize = 512;          // order from which a system with few right-hand sides is solved in blocks
+constexpr int kFewSides = 16;              // right-hand sides a part needs to be worth its pass over A
+constexpr int64_t kPartBytes = 128 << 10;  // of A, read once a block
+
+struct System {
+  int64_t batch;
+  int n, sides;  // order of A, right-hand sides
+  bool left, lower, transpose, unit;
+};
+
+template <class T>
+class TriangularSolveKernel : public Kernel {
+ public:
+  TriangularSolveKernel(const OpDesc& desc, const System& system) : system_(system), bytes_(byte_count(desc.in(1))) {
+    const double flops = solve_flops() * static_cast<double>(system.batch);
+    estimated_ns = estimate_ns(traffic(desc), system.sides == 1 ? 0 : flops * (sizeof(T) == 4 ? 1 : 2));
+    in_place[0] = 2;
+  }
+
+  ct_code run(const Launch& launch, ct_error*) const override {
+    const T* const a = static_cast<const T*>(launch.in[0]);
+    T* const x = static_cast<T*>(launch.out[0]);
+    Parallel& parallel = launch.parallel;
+    if (bytes_ == 0) return CT_OK;
+    copy_bytes(parallel, x, launch.in[1], bytes_);
+    const int64_t a_size = static_cast<int64_t>(system_.n) * system_.n, x_size = static_cast<int64_t>(system_.n) * system_.sides;
+    if (system_.batch >= parallel.threads()) {
+      const int64_t grain = static_cast<int64_t>(kPartFlops / solve_flops());
+      parallel.range(system_.batch, grain, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) solve_sides(a + i * a_size, x + i * x_size, 0, system_.sides);
+      });
+      return CT_OK;
+    }
+    for (int64_t i = 0; i < system_.batch; ++i) {
+      if (in_blocks(parallel.threads())) {
+        solve_blocked(parallel, a + i * a_size, x + i * x_size);
+      } else {
+        const double side_flops = solve_flops() / system_.sides;
+        const int64_t grain = std::max<int64_t>(kFewSides, static_cast<int64_t>(kPartFlops / side_flops));
+        parallel.range(system_.sides, grain, 8, [&](int64_t begin, int64_t end) {
+          solve_sides(a + i * a_size, x + i * x_size, static_cast<int>(begin), static_cast<int>(end));
+        });
+      }
+    }
+    return CT_OK;
+  }
+
+ private:
+  double solve_flops() const { return static_cast<double>(system_.n) * system_.n * system_.sides; }
+
+  // A vector is the same thing on either side.
+  bool in_blocks(int threads) const {
+    const bool columns = system_.left || system_.sides == 1;
+    return threads > 1 && columns && system_.n >= kBlockedSize && system_.sides < kFewSides * threads;
+  }
+
+  // BLAS's words: its A is our A^T, so x op(A) = b for the left side, with the triangle turned over.
+  char uplo() const { return system_.lower ? 'U' : 'L'; }
+  char diagonal() const { return system_.unit ? 'U' : 'N'; }
+
+  // Right-hand sides [begin, end) of one system.
+  void solve_sides(const T* a, T* x, int begin, int end) const {
+    const int n = system_.n, sides = system_.sides, count = end - begin;
+    if (sides == 1) {
+      // op(A) x = b with A = (BLAS's A)^T; on the right, op(A)^T x^T = b^T.
+      blas::trsv(uplo(), system_.transpose == system_.left ? 'N' : 'T', diagonal(), n, a, n, x);
+    } else if (system_.left) {
+      blas::trsm('R', uplo(), system_.transpose ? 'T' : 'N', diagonal(), count, n, a, n, x + begin, sides);
+    } else {
+      const char trans = system_.transpose ? 'T' : 'N';
+      blas::trsm('L', uplo(), trans, diagonal(), n, count, a, n, x + static_cast<int64_t>(begin) * n, n);
+    }
+  }
+
+  // One system M x = b with M = op(A) (left) or op(A)^T (one right-hand side on the right).
+  void solve_blocked(Parallel& parallel, const T* a, T* x) const {
+    const int n = system_.n, sides = system_.sides;
+    const bool transpose = system_.transpose == system_.left;
+    const bool forward = system_.lower != transpose;  // M is lower
+    const int blocks = (n + kBlock - 1) / kBlock;
+    for (int step = 0; step < blocks; ++step) {
+      const int start = (forward ? step : blocks - 1 - step) * kBlock, end = std::min(n, start + kBlock);
+      const T* const triangle = a + static_cast<int64_t>(start) * n + start;
+      T* const solved = x + static_cast<int64_t>(start) * sides;
+      if (sides == 1) {
+        blas::trsv(uplo(), transpose ? 'N' : 'T', diagonal(), end - start, triangle, n, solved);
+      } else {
+        blas::trsm('R', uplo(), transpose ? 'T' : 'N', diagonal(), sides, end - start, triangle, n, solved, sides);
+      }
+      const int first = forward ? end : 0, rest = forward ? n - end : start;
+      const int64_t grain = kPartBytes / (static_cast<int64_t>(kBlock) * sizeof(T));
+      parallel.range(rest, grain, 16, [&](int64_t from, int64_t to) {
+        subtract(a, transpose, first + static_cast<int>(from), static_cast<int>(to - from), start, end - start, solved, x);
+      });
+    }
+  }
+
+  // x[row .. row + rows] -= M[row .. row + rows, column .. column + columns] solved.
+  void subtract(const T* a, bool transpose, int row, int rows, int column, int columns, const T* solved, T* x) const {
+    const int n = system_.n, sides = system_.sides;
+    const T* const part = a + (transpose ? static_cast<int64_t>(column) * n + row : static_cast<int64_t>(row) * n + column);
+    T* const target = x + static_cast<int64_t>(row) * sides;
+    if (sides > 1) {
+      blas::gemm(transpose, false, rows, sides, columns, T(-1), part, n, solved, sides, T(1), target, sides);
+    } else if (transpose) {
+      blas::gemv('N', rows, columns, T(-1), part, n, solved, T(1), target);
+    } else {
+      blas::gemv('T', columns, rows, T(-1), part, n, solved, T(1), target);
+    }
+  }
+
+  System system_;
+  int64_t bytes_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> prepare_triangular_solve(const OpDesc& desc) {
+  desc.expect_operands(2, 1);
+  expect_params(desc, 4);
+  const ct_type &a = desc.in(0), &b = desc.in(1);
+  const int rank = a.rank;
+  expect_float(a, "an operand");
+  if (rank < 2 || a.dims[rank - 1] != a.dims[rank - 2]) fail(CT_SHAPE, "square matrices", describe(a));
+  System system{};
+  system.left = flag(desc, 0, "left");
+  system.lower = flag(desc, 1, "lower");
+  system.transpose = flag(desc, 2, "transpose");
+  system.unit = flag(desc, 3, "unitDiagonal");
+  system.batch = product(a, 0, rank - 2);
+  system.n = blas_size(a.dims[rank - 1]);
+  const int side_dim = rank - (system.left ? 1 : 2);
+  system.sides = blas_size(b.rank == rank ? b.dims[side_dim] : 0);
+  std::vector<int64_t> wanted = dims(a);
+  wanted[static_cast<size_t>(side_dim)] = system.sides;
+  expect_type(b, a.dtype, wanted, "the right-hand sides");
+  expect_type(desc.out(0), a.dtype, wanted, "the solution");
+  if (a.dtype == CT_FLOAT32) return std::make_unique<TriangularSolveKernel<float>>(desc, system);
+  return std::make_unique<TriangularSolveKernel<double>>(desc, system);
+}
+
+}  // namespace cotangent::cpu

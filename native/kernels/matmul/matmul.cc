@@ -1,0 +1,241 @@
+// matmul: batched products op(A) op(B) of float32 or float64, by serial BLAS calls on parts of the result.
+//
+// A product is cut over its batches, or over a grid of rows and columns, or, when the result is small and k long, over k: then the
+// parts' products are added in a fixed order. The cut, and so the bits, depend on the thread setting (never on who runs the
+// parts). Inner products are cut into chunks of a fixed length and summed in double.
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "native/backend/cpu/blas.h"
+#include "native/backend/cpu/check.h"
+#include "native/kernels/matmul/dot.h"
+
+namespace cotangent::cpu {
+namespace {
+
+constexpr double kPartFlops = 100e3;       // of a product that is worth a thread
+constexpr int64_t kPartBytes = 128 << 10;  // of a matrix times a vector
+constexpr int64_t kDotChunk = 16384;
+
+struct Shape {
+  int64_t batch;
+  int m, n, k;
+  bool transpose_a, transpose_b;
+
+  double flops() const { return 2.0 * static_cast<double>(batch) * m * n * k; }
+};
+
+inline double dot(const float* x, const float* y, int64_t n) { return COTANGENT_SIMD_DISPATCH(dot_loops)().float32(x, y, n); }
+inline double dot(const double* x, const double* y, int64_t n) { return COTANGENT_SIMD_DISPATCH(dot_loops)().float64(x, y, n); }
+
+// [m, 1] or [1, n] or neither: the algorithms.
+enum class Form { kZero, kDot, kVector, kMatrix };
+
+Form form_of(const Shape& shape) {
+  if (shape.k == 0) return Form::kZero;
+  if (shape.m == 1 && shape.n == 1) return Form::kDot;
+  return shape.m == 1 || shape.n == 1 ? Form::kVector : Form::kMatrix;
+}
+
+// Rows x columns of parts, rows * columns <= parts.
+struct Grid {
+  int rows, columns;
+};
+
+// The grid with the least input to read: every part packs its rows of A and its columns of B.
+Grid choose_grid(int parts, int m, int n) {
+  Grid best{1, 1};
+  double least = -1;
+  for (int rows = 1; rows <= parts; ++rows) {
+    const int columns = parts / rows;
+    if (rows * columns * 8 < parts * 7) continue;  // leaves too many threads idle
+    const double cost = static_cast<double>(m) / rows + static_cast<double>(n) / columns;
+    if (least < 0 || cost < least) {
+      least = cost;
+      best = {rows, columns};
+    }
+  }
+  return best;
+}
+
+// First element of part `i` of `count`, on the edges of BLAS's register tiles.
+int cut(int size, int i, int count) {
+  constexpr int64_t kTile = 16;
+  const int64_t tiles = (size + kTile - 1) / kTile;
+  return static_cast<int>(std::min<int64_t>(size, tiles * i / count * kTile));
+}
+
+template <class T>
+class MatmulKernel : public Kernel {
+ public:
+  MatmulKernel(const OpDesc& desc, const Shape& shape) : shape_(shape), form_(form_of(shape)) {
+    const double width = sizeof(T) == 4 ? 1 : 2;
+    // A product of matrices in the cache is bound by arithmetic, of a matrix and a vector by memory.
+    estimated_ns = estimate_ns(traffic(desc), form_ == Form::kMatrix ? width * shape.flops() : 0);
+  }
+
+  uint64_t workspace_bytes(int threads) const override {
+    if (form_ == Form::kDot) return static_cast<uint64_t>(shape_.batch * dot_chunks()) * sizeof(double);
+    const int parts = inner_parts(threads);
+    return parts > 1 ? static_cast<uint64_t>(parts) * static_cast<uint64_t>(results()) * sizeof(T) : 0;
+  }
+
+  ct_code run(const Launch& launch, ct_error*) const override {
+    const T* const a = static_cast<const T*>(launch.in[0]);
+    const T* const b = static_cast<const T*>(launch.in[1]);
+    T* const c = static_cast<T*>(launch.out[0]);
+    Parallel& parallel = launch.parallel;
+    const int64_t total = shape_.batch * results();
+    if (total == 0) return CT_OK;
+    if (form_ == Form::kZero) {
+      std::memset(c, 0, static_cast<size_t>(total) * sizeof(T));
+    } else if (form_ == Form::kDot) {
+      run_dots(parallel, a, b, c, static_cast<double*>(launch.workspace));
+    } else if (const int parts = std::min(parallel.threads(), worth_parts()); shape_.batch >= parts) {
+      parallel.range(shape_.batch, shape_.batch / parts, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) multiply(a_at(a, i), b_at(b, i), c + i * results(), whole());
+      });
+    } else {
+      for (int64_t i = 0; i < shape_.batch; ++i) {
+        run_one(parallel, parts, a_at(a, i), b_at(b, i), c + i * results(), static_cast<T*>(launch.workspace));
+      }
+    }
+    return CT_OK;
+  }
+
+ private:
+  // What a part computes: rows and columns of the result, and how much of k.
+  struct Region {
+    int row_begin, row_end, column_begin, column_end, k_begin, k_end;
+  };
+
+  Region whole() const { return {0, shape_.m, 0, shape_.n, 0, shape_.k}; }
+  int64_t results() const { return static_cast<int64_t>(shape_.m) * shape_.n; }
+  int64_t dot_chunks() const { return (shape_.k + kDotChunk - 1) / kDotChunk; }
+  const T* a_at(const T* a, int64_t i) const { return a + i * shape_.m * shape_.k; }
+  const T* b_at(const T* b, int64_t i) const { return b + i * shape_.k * shape_.n; }
+
+  // How many parts the work is worth.
+  int worth_parts() const {
+    const double matrices = static_cast<double>(shape_.batch) * shape_.k * (static_cast<double>(shape_.m) + shape_.n);
+    const double parts = form_ == Form::kVector ? matrices * sizeof(T) / kPartBytes : shape_.flops() / kPartFlops;
+    return static_cast<int>(std::clamp(parts, 1.0, 1024.0));
+  }
+
+  // Parts that k is cut into, or 1: when the result is too small to be cut and k is long.
+  int inner_parts(int threads) const {
+    if (form_ != Form::kVector && form_ != Form::kMatrix) return 1;
+    const int parts = std::min({threads, worth_parts(), shape_.k / 64});
+    const int longest = std::max(shape_.m, shape_.n);
+    if (parts <= 1 || shape_.batch >= parts) return 1;
+    return longest < 48 * parts && shape_.k / (4 * parts) > longest ? parts : 1;
+  }
+
+  void run_one(Parallel& parallel, int parts, const T* a, const T* b, T* c, T* workspace) const {
+    if (const int inner = inner_parts(parallel.threads()); inner > 1) {
+      parallel.parts(inner, [&](int part) {
+        Region region = whole();
+        region.k_begin = cut(shape_.k, part, inner);
+        region.k_end = cut(shape_.k, part + 1, inner);
+        multiply(a, b, workspace + part * results(), region);
+      });
+      for (int64_t i = 0; i < results(); ++i) {
+        T sum = workspace[i];
+        for (int part = 1; part < inner; ++part) sum += workspace[part * results() + i];
+        c[i] = sum;
+      }
+      return;
+    }
+    const Grid grid = choose_grid(parts, shape_.m, shape_.n);
+    parallel.parts(grid.rows * grid.columns, [&](int part) {
+      const int row = part / grid.columns, column = part % grid.columns;
+      const Region region{cut(shape_.m, row, grid.rows),          cut(shape_.m, row + 1, grid.rows),
+                          cut(shape_.n, column, grid.columns), cut(shape_.n, column + 1, grid.columns),
+                          0,                                      shape_.k};
+      if (region.row_begin < region.row_end && region.column_begin < region.column_end) {
+        multiply(a, b, c + static_cast<int64_t>(region.row_begin) * shape_.n + region.column_begin, region);
+      }
+    });
+  }
+
+  // One region, on this thread; c points at its first element.
+  void multiply(const T* a, const T* b, T* c, const Region& region) const {
+    const int lda = shape_.transpose_a ? shape_.m : shape_.k, ldb = shape_.transpose_b ? shape_.k : shape_.n;
+    const T* const a_part = a + offset(shape_.transpose_a, lda, region.row_begin, region.k_begin);
+    const T* const b_part = b + offset(shape_.transpose_b, ldb, region.k_begin, region.column_begin);
+    const int m = region.row_end - region.row_begin, n = region.column_end - region.column_begin;
+    const int k = region.k_end - region.k_begin;
+    if (form_ == Form::kMatrix) {
+      blas::gemm(shape_.transpose_a, shape_.transpose_b, m, n, k, T(1), a_part, lda, b_part, ldb, T(0), c, shape_.n);
+    } else if (shape_.n == 1) {
+      multiply_vector(shape_.transpose_a, a_part, lda, m, k, b_part, c);
+    } else {
+      multiply_vector(!shape_.transpose_b, b_part, ldb, n, k, a_part, c);
+    }
+  }
+
+  static int64_t offset(bool transposed, int stride, int row, int column) {
+    return transposed ? static_cast<int64_t>(column) * stride + row : static_cast<int64_t>(row) * stride + column;
+  }
+
+  // y [m] = op(A) x with op(A) [m, k]; BLAS sees the transpose of a row-major matrix.
+  static void multiply_vector(bool transposed, const T* a, int lda, int m, int k, const T* x, T* y) {
+    if (transposed) {
+      blas::gemv('N', m, k, T(1), a, lda, x, T(0), y);
+    } else {
+      blas::gemv('T', k, m, T(1), a, lda, x, T(0), y);
+    }
+  }
+
+  void run_dots(Parallel& parallel, const T* a, const T* b, T* c, double* sums) const {
+    const int64_t chunks = dot_chunks();
+    const int64_t grain = std::max<int64_t>(1, 2 * kDotChunk / std::min<int64_t>(shape_.k, kDotChunk));
+    parallel.range(shape_.batch * chunks, grain, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t first = i % chunks * kDotChunk, at = i / chunks * shape_.k + first;
+        sums[i] = dot(a + at, b + at, std::min<int64_t>(kDotChunk, shape_.k - first));
+      }
+    });
+    for (int64_t i = 0; i < shape_.batch; ++i) c[i] = static_cast<T>(pairwise(sums + i * chunks, chunks));
+  }
+
+  static double pairwise(const double* x, int64_t n) {
+    return n == 1 ? x[0] : pairwise(x, n / 2) + pairwise(x + n / 2, n - n / 2);
+  }
+
+  Shape shape_;
+  Form form_;
+};
+
+std::unique_ptr<Kernel> prepare_matmul(const OpDesc& desc) {
+  desc.expect_operands(2, 1);
+  expect_params(desc, 2);
+  const ct_type &a = desc.in(0), &b = desc.in(1);
+  const int rank = a.rank;
+  expect_float(a, "an operand");
+  if (rank < 2) fail(CT_SHAPE, "operands of rank at least 2", describe(a));
+  Shape shape{};
+  shape.transpose_a = flag(desc, 0, "transposeA");
+  shape.transpose_b = flag(desc, 1, "transposeB");
+  std::vector<int64_t> wanted_b = dims(a), wanted_c = dims(a);
+  shape.batch = product(a, 0, rank - 2);
+  shape.m = blas_size(a.dims[rank - (shape.transpose_a ? 1 : 2)]);
+  shape.k = blas_size(a.dims[rank - (shape.transpose_a ? 2 : 1)]);
+  shape.n = blas_size(b.rank == rank ? b.dims[rank - (shape.transpose_b ? 2 : 1)] : 0);
+  const size_t last = static_cast<size_t>(rank - 1);
+  wanted_b[last] = shape.transpose_b ? shape.k : shape.n;
+  wanted_b[last - 1] = shape.transpose_b ? shape.n : shape.k;
+  wanted_c[last] = shape.n;
+  wanted_c[last - 1] = shape.m;
+  expect_type(b, a.dtype, wanted_b, "the second operand");
+  expect_type(desc.out(0), a.dtype, wanted_c, "the result");
+  if (a.dtype == CT_FLOAT32) return std::make_unique<MatmulKernel<float>>(desc, shape);
+  return std::make_unique<MatmulKernel<double>>(desc, shape);
+}
+
+}  // namespace
+
+void register_matmul(Registry& registry) { registry.add("matmul", prepare_matmul); }
+
+}  // namespace cotangent::cpu

@@ -1,0 +1,19 @@
+#include "native/kernels/movement/movement.h"
+
+namespace cotangent::cpu {
+
+void register_movement(Registry& registry) {
+  registry.add("broadcast", prepare_broadcast);
+  registry.add("reshape", prepare_reshape);
+  registry.add("transpose", prepare_transpose);
+  registry.add("slice", prepare_slice);
+  registry.add("pad", prepare_pad);
+  registry.add("concatenate", prepare_concatenate);
+  registry.add("gather", prepare_gather);
+  registry.add("scatterAdd", prepare_scatter_add);
+  registry.add("dynamicSlice", prepare_dynamic_slice);
+  registry.add("dynamicUpdate", prepare_dynamic_update);
+  registry.add("iota", prepare_iota);
+}
+
+}  // namespace cotangent::cpu

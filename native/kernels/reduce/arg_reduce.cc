@@ -1,0 +1,69 @@
+// argMax and argMin along one axis: the first winner; NaN wins. The operand is seen as [outer, size, inner].
+#include "native/kernels/reduce/arg_reduce.h"
+
+#include <algorithm>
+
+#include "native/backend/cpu/check.h"
+#include "native/kernels/reduce/reduce_loops.h"
+
+namespace cotangent::cpu {
+namespace {
+
+class ArgKernel : public Kernel {
+ public:
+  ArgKernel(const OpDesc& desc, int axis, ArgLoops loops)
+      : loops_(loops),
+        outer_(product(desc.in(0), 0, axis)),
+        size_(desc.in(0).dims[axis]),
+        inner_(product(desc.in(0), axis + 1, desc.in(0).rank)),
+        element_(element_bytes(desc.in(0).dtype)) {
+    estimated_ns = estimate_ns(2 * traffic(desc));
+  }
+
+  ct_code run(const Launch& launch, ct_error*) const override {
+    constexpr int64_t kGrain = 32768;
+    const char* const x = static_cast<const char*>(launch.in[0]);
+    int32_t* const y = static_cast<int32_t*>(launch.out[0]);
+    if (inner_ == 1) {
+      launch.parallel.range(outer_, kGrain / size_, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) y[i] = loops_.row(x + i * size_ * element_, size_);
+      });
+      return CT_OK;
+    }
+    const int64_t tiles = (inner_ + kReduceWidth - 1) / kReduceWidth;
+    const int64_t item = std::max<int64_t>(1, size_ * std::min(inner_, kReduceWidth));
+    launch.parallel.range(outer_ * tiles, kGrain / item, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t outer = i / tiles, column = i % tiles * kReduceWidth;
+        loops_.columns(x + (outer * size_ * inner_ + column) * element_, size_, inner_,
+                       std::min(kReduceWidth, inner_ - column), y + outer * inner_ + column);
+      }
+    });
+    return CT_OK;
+  }
+
+ private:
+  ArgLoops loops_;
+  int64_t outer_, size_, inner_, element_;
+};
+
+std::unique_ptr<Kernel> prepare(const OpDesc& desc, Reduction reduction) {
+  desc.expect_operands(1, 1);
+  expect_params(desc, 1);
+  const ct_type& in = desc.in(0);
+  const int axis = axis_param(desc, 0, in.rank);
+  if (in.dims[axis] < 1 || in.dims[axis] > INT32_MAX) {
+    fail(CT_SHAPE, "between 1 and 2^31 - 1 elements along axis " + std::to_string(axis), describe(in));
+  }
+  std::vector<int64_t> wanted = dims(in);
+  wanted.erase(wanted.begin() + axis);
+  expect_type(desc.out(0), CT_INT32, wanted, "the result");
+  return std::make_unique<ArgKernel>(desc, axis, COTANGENT_SIMD_DISPATCH(arg_loops)(reduction, in.dtype));
+}
+
+}  // namespace
+
+std::unique_ptr<Kernel> prepare_arg_max(const OpDesc& desc) { return prepare(desc, Reduction::kMax); }
+std::unique_ptr<Kernel> prepare_arg_min(const OpDesc& desc) { return prepare(desc, Reduction::kMin); }
+
+}  // namespace cotangent::cpu

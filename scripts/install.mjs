@@ -1,0 +1,15 @@
+/**
+ * npm's install step of the published package: builds the addon with the tools that are there. In the repository it does
+ * nothing, since `npm run demo`, `npm test` and `npm run build` build what they need.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { main, root } from './internal/process.mjs';
+
+await main(async () => {
+  if (existsSync(join(root, 'lib'))) return;
+  // Loaded here only: in a fresh clone the packages that it uses are not there yet.
+  const { buildAddon } = await import('./internal/addon.mjs');
+  // Another compiler's new warning must not keep anybody from using the package.
+  buildAddon({ werror: false, install: false });
+});

@@ -1,0 +1,86 @@
+/**
+ * npm test: set-up, then every check there is. Goes on after a failing check, so that one run shows all of them.
+ *
+ *   npm test                   everything
+ *   npm test -- ARGUMENTS...   set-up, then vitest with these arguments (file filters, -t NAME, ...) and nothing else
+ */
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { runNativeTests } from './internal/addon.mjs';
+import { announce, main, root, run, SetupError } from './internal/process.mjs';
+import { setup } from './internal/setup.mjs';
+
+const node = process.execPath;
+const tool = (path) => join(root, 'node_modules', path);
+
+function vitest(args, env = {}) {
+  run(node, [tool('vitest/vitest.mjs'), 'run', ...args], { env });
+}
+
+/** Tests that vitest ran in all passes of this run. */
+const counts = { passed: 0, failed: 0, skipped: 0 };
+
+/** Vitest on these folders (all when empty) with its usual output; what it counted is added to `counts`. */
+function countedVitest(name, folders, env) {
+  const absent = folders.filter((folder) => !existsSync(join(root, folder)));
+  if (absent.length > 0)
+    throw new SetupError(`Expected the folders ${folders.join(', ')}, found no ${absent.join(', ')}.`);
+  const file = join(root, `build/vitest-${name}.json`);
+  rmSync(file, { force: true });
+  try {
+    vitest([...folders, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`], env);
+  } finally {
+    // Absent when vitest itself broke down, which `vitest` has reported.
+    const report = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
+    counts.passed += report?.numPassedTests ?? 0;
+    counts.failed += report?.numFailedTests ?? 1;
+    counts.skipped += (report?.numPendingTests ?? 0) + (report?.numTodoTests ?? 0);
+  }
+}
+
+const coreFolders = ['test/core/', 'test/transforms/', 'test/conformance/'];
+
+const checks = [
+  [
+    'lint and format (TypeScript, JavaScript, JSON)',
+    () => run(node, [tool('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', '.']),
+  ],
+  ['format (C++)', () => run(node, ['scripts/clang-format.mjs', '--check'])],
+  ['types', () => run(node, [tool('typescript/bin/tsc'), '--noEmit'])],
+  ['symbols of the SIMD targets', () => run(node, ['scripts/check-symbols.mjs'])],
+  ['native unit tests', runNativeTests],
+  ['tests', () => countedVitest('all', [], {})],
+  // Small Programs then go through the queue and the pool like large ones.
+  ['core without the inline path', () => countedVitest('queued', coreFolders, { COTANGENT_INLINE: '0' })],
+  // The kernels that every machine of the architecture can run.
+  ['conformance on the narrowest SIMD target', () => countedVitest('narrow', ['test/conformance/'], narrowestTarget())],
+];
+
+function narrowestTarget() {
+  return { COTANGENT_SIMD: process.arch === 'x64' ? 'baseline' : 'neon' };
+}
+
+function runChecks() {
+  const failures = [];
+  for (const [name, check] of checks) {
+    announce(name);
+    const start = performance.now();
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof SetupError)) throw error;
+      console.error(error.message);
+      failures.push(name);
+    }
+    console.error(`  (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+  }
+  console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  if (failures.length > 0) throw new SetupError(`Failing checks: ${failures.join('; ')}.`);
+}
+
+await main(() => {
+  const filters = process.argv.slice(2);
+  setup();
+  if (filters.length > 0) vitest(filters);
+  else runChecks();
+});

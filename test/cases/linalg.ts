@@ -1,0 +1,235 @@
+/** Rows of the linear algebra primitives. Inputs are well conditioned, so that errors are those of the arithmetic. */
+import * as ct from '../../lib/index.js';
+import type { Shape, Tensor } from '../../lib/index.js';
+import { build, type Expected, flatten, indices, sizeOf, type Values } from './array.js';
+import { applyPrimitive } from './movement.js';
+import type { Random } from './random.js';
+import { example, floats, type OperandSpec, type Row, smooth, usual } from './row.js';
+
+const batchOf = (shape: Shape): Shape => shape.slice(0, -2);
+const last = (shape: Shape, fromEnd: number): number => shape[shape.length - fromEnd] as number;
+
+/** The element [row, column] of matrix `batch`. */
+function entry(a: Values, batch: readonly number[], row: number, column: number): number {
+  return a.values[flatten([...batch, row, column], a.shape)] as number;
+}
+
+const product = (a: Shape, b: Shape, transposeA = false, transposeB = false) =>
+  example(`[${a}]${transposeA ? 'ᵀ' : ''} [${b}]${transposeB ? 'ᵀ' : ''}`, [a, b], { params: { transposeA, transposeB } });
+
+const matmulRow: Row = {
+  primitive: 'matmul',
+  dtypes: floats,
+  domain: usual,
+  cases: [
+    product([1, 1], [1, 1]),
+    product([3, 4], [4, 5]),
+    product([4, 3], [4, 5], true),
+    product([3, 4], [5, 4], false, true),
+    product([4, 3], [5, 4], true, true),
+    product([1, 9], [9, 1]),
+    product([9, 1], [1, 7]),
+    product([1, 6], [6, 8]),
+    product([8, 6], [6, 1]),
+    product([0, 3], [3, 2]),
+    product([2, 0], [0, 3]),
+    product([2, 3], [3, 0]),
+    product([3, 4, 5], [3, 5, 2]),
+    product([2, 3, 4, 5], [2, 3, 6, 5], false, true),
+    product([0, 2, 3], [0, 3, 2]),
+    product([129, 67], [67, 131]),
+    product([130, 33], [130, 65], true),
+    product([1, 1000], [1000, 33]),
+    product([300, 200], [300, 200], false, true),
+  ],
+  apply: applyPrimitive('matmul'),
+  reference: ([a, b], { transposeA, transposeB }): Expected[] => {
+    const [left, right] = [a as Values, b as Values];
+    const [m, inner] = transposeA ? [last(left.shape, 1), last(left.shape, 2)] : [last(left.shape, 2), last(left.shape, 1)];
+    const n = last(right.shape, transposeB ? 2 : 1);
+    const shape = [...batchOf(left.shape), m, n];
+    const scale = new Float64Array(sizeOf(shape));
+    let position = 0;
+    const values = build(left.dtype, shape, (index) => {
+      const batch = index.slice(0, -2);
+      const [i, j] = index.slice(-2) as [number, number];
+      let sum = 0;
+      let magnitude = 0;
+      for (let k = 0; k < inner; k++) {
+        const x = transposeA ? entry(left, batch, k, i) : entry(left, batch, i, k);
+        const y = transposeB ? entry(right, batch, j, k) : entry(right, batch, k, j);
+        sum += x * y;
+        magnitude += Math.abs(x * y);
+      }
+      scale[position++] = magnitude;
+      return sum;
+    });
+    return [{ ...values, scale }];
+  },
+  // As for sums: one rounding for each product and each addition.
+  budget: ([a], { transposeA }) => 2 + Math.sqrt(last((a as Values).shape, transposeA ? 2 : 1)),
+  derivative: smooth([0, 1], [[0], [1]]),
+  flops: ([a, b], { transposeB }) => 2 * sizeOf(a?.shape ?? []) * last(b?.shape ?? [1, 1], transposeB ? 2 : 1),
+};
+
+/** B Bᵀ + I with B of variance 1/n: eigenvalues from 1 to about 5. What lies above the diagonal is noise: it must not be read. */
+function positiveDefinite(random: Random, shape: Shape): Float64Array {
+  const n = last(shape, 1);
+  const values = new Float64Array(sizeOf(shape));
+  for (let start = 0; start < values.length; start += n * n) {
+    const b = Float64Array.from({ length: n * n }, () => random.normal() / Math.sqrt(n));
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < n; j++) {
+        let sum = i === j ? 1 : 0;
+        for (let k = 0; k < n; k++) sum += (b[i * n + k] as number) * (b[j * n + k] as number);
+        values[start + i * n + j] = j > i ? random.normal() : sum;
+      }
+    }
+  }
+  return values;
+}
+
+const spd = (shape: Shape): OperandSpec => ({ shape, generate: positiveDefinite });
+
+/** Forward error of a well-conditioned solve or factorisation of order n, relative to the largest element. */
+const solveBudget = (n: number): number => 4 + 4 * Math.sqrt(n);
+
+/** The largest magnitude in each matrix, for each of its elements. */
+function matrixScale(x: Values): Float64Array {
+  const size = Math.max(1, last(x.shape, 1) * last(x.shape, 2));
+  const scale = new Float64Array(x.values.length);
+  for (let start = 0; start < scale.length; start += size) {
+    const part = x.values.subarray(start, start + size);
+    scale.fill(part.reduce((most, value) => Math.max(most, Math.abs(value)), 0), start, start + size);
+  }
+  return scale;
+}
+
+const choleskyRow: Row = {
+  primitive: 'cholesky',
+  dtypes: floats,
+  domain: usual,
+  cases: [
+    ...[[1, 1], [0, 0], [2, 2], [5, 5], [3, 4, 4], [0, 3, 3], [2, 2, 3, 3], [65, 65], [300, 300]].map((shape) =>
+      example(`[${shape}]`, [spd(shape)], { differentiate: sizeOf(shape) <= 60 }),
+    ),
+    example('fails at minors 2 and 1, and at NaN', [{
+      shape: [4, 2, 2],
+      values: [4, 9, 2, 1, 1, 9, 0, 4, -1, 0, 0, 1, Number.NaN, 0, 0, 1],
+    }], { differentiate: false }),
+  ],
+  apply: ([a]) => ct.choleskyInfo(a as Tensor),
+  reference: ([a]): Expected[] => {
+    const source = a as Values;
+    const n = last(source.shape, 1);
+    const batches = batchOf(source.shape);
+    const l = build(source.dtype, source.shape, () => 0);
+    const info = build('int32', batches, () => 0);
+    let which = 0;
+    for (const batch of indices(batches)) {
+      const set = (i: number, j: number, value: number): void => {
+        l.values[flatten([...batch, i, j], l.shape)] = value;
+      };
+      let failed = 0;
+      for (let j = 0; j < n && failed === 0; j++) {
+        for (let i = j; i < n; i++) {
+          let rest = entry(source, batch, i, j);
+          for (let k = 0; k < j; k++) rest -= entry(l, batch, i, k) * entry(l, batch, j, k);
+          if (i === j && !(rest > 0)) failed = j + 1;
+          set(i, j, i === j ? Math.sqrt(rest) : rest / entry(l, batch, j, j));
+        }
+      }
+      if (failed > 0) for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) set(i, j, Number.NaN);
+      info.values[which++] = failed;
+    }
+    return [{ ...l, scale: matrixScale(l) }, info];
+  },
+  budget: ([a]) => solveBudget(last((a as Values).shape, 1)),
+  derivative: smooth([0]),
+  flops: ([a]) => (sizeOf(a?.shape ?? []) * last(a?.shape ?? [1, 1], 1)) / 3,
+};
+
+/** Diagonal in [1, 2), the rest small: condition number of order 1. Both triangles are filled; only one may be read. */
+function wellConditioned(random: Random, shape: Shape): Float64Array {
+  const n = last(shape, 1);
+  return Float64Array.from({ length: sizeOf(shape) }, (_, position) => {
+    const [row, column] = [Math.floor(position / n) % n, position % n];
+    const value = row === column ? random.uniform(1, 2) : random.uniform(-1, 1) / Math.sqrt(n);
+    return random.bits() & 1 ? value : -value;
+  });
+}
+
+interface TriangularFlags {
+  readonly left: boolean;
+  readonly lower: boolean;
+  readonly transpose: boolean;
+  readonly unitDiagonal: boolean;
+}
+
+const solveCase = (a: Shape, b: Shape, flags: TriangularFlags) => {
+  const names = Object.entries(flags).filter(([, on]) => on).map(([name]) => name);
+  return example(`[${a}] [${b}] ${names.join(' ')}`, [{ shape: a, generate: wellConditioned }, b], {
+    params: { ...flags },
+    differentiate: sizeOf(a) <= 60 && sizeOf(b) <= 60,
+  });
+};
+
+const allFlags: TriangularFlags[] = [...Array(16).keys()].map((k) => ({
+  left: (k & 1) === 0,
+  lower: (k & 2) === 0,
+  transpose: (k & 4) !== 0,
+  unitDiagonal: (k & 8) !== 0,
+}));
+const [plain] = allFlags as [TriangularFlags];
+
+const triangularSolveRow: Row = {
+  primitive: 'triangularSolve',
+  dtypes: floats,
+  domain: usual,
+  cases: [
+    ...allFlags.map((flags) => solveCase([4, 4], flags.left ? [4, 3] : [3, 4], flags)),
+    solveCase([1, 1], [1, 1], plain),
+    solveCase([0, 0], [0, 3], plain),
+    solveCase([3, 3], [3, 0], plain),
+    solveCase([2, 3, 3], [2, 3, 2], plain),
+    solveCase([2, 3, 3], [2, 2, 3], { ...plain, left: false, transpose: true }),
+    solveCase([0, 3, 3], [0, 3, 2], plain),
+    solveCase([129, 129], [129, 37], plain),
+    solveCase([129, 129], [37, 129], { ...plain, left: false }),
+  ],
+  apply: applyPrimitive('triangularSolve'),
+  reference: ([a, b], params): Expected[] => {
+    const [matrix, right] = [a as Values, b as Values];
+    const { left, lower, transpose, unitDiagonal } = params as unknown as TriangularFlags;
+    const n = last(matrix.shape, 1);
+    const columns = last(right.shape, left ? 1 : 2);
+    const x = build(right.dtype, right.shape, () => 0);
+    // x op(A) = b is op(A)ᵀ xᵀ = bᵀ: one substitution serves both sides.
+    const flipped = transpose !== !left;
+    const forward = lower !== flipped;
+    for (const batch of indices(batchOf(matrix.shape))) {
+      const coefficient = (i: number, j: number): number => {
+        if (i === j && unitDiagonal) return 1;
+        return flipped ? entry(matrix, batch, j, i) : entry(matrix, batch, i, j);
+      };
+      const place = (i: number, c: number): number => flatten([...batch, ...(left ? [i, c] : [c, i])], right.shape);
+      for (let c = 0; c < columns; c++) {
+        for (let step = 0; step < n; step++) {
+          const i = forward ? step : n - 1 - step;
+          let rest = right.values[place(i, c)] as number;
+          for (let done = 0; done < step; done++) {
+            const j = forward ? done : n - 1 - done;
+            rest -= coefficient(i, j) * (x.values[place(j, c)] as number);
+          }
+          x.values[place(i, c)] = rest / coefficient(i, i);
+        }
+      }
+    }
+    return [{ ...x, scale: matrixScale(x) }];
+  },
+  budget: ([a]) => solveBudget(last((a as Values).shape, 1)),
+  derivative: smooth([0, 1], [[1]]),
+  flops: ([a, b]) => sizeOf(b?.shape ?? []) * last(a?.shape ?? [1, 1], 1),
+};
+
+export const linalgRows: readonly Row[] = [matmulRow, choleskyRow, triangularSolveRow];

@@ -1,0 +1,170 @@
+// cholesky and triangularSolve by their residuals in double, small and blocked, batched, failing and empty.
+#include <algorithm>
+#include <cfloat>
+#include <limits>
+
+#include "test/native/kernel_testing.h"
+
+namespace cotangent::testing {
+namespace {
+
+const double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+double epsilon(int32_t dtype) { return dtype == CT_FLOAT32 ? FLT_EPSILON : DBL_EPSILON; }
+
+Dims with(Dims dims, const Dims& more) {
+  dims.insert(dims.end(), more.begin(), more.end());
+  return dims;
+}
+
+// Symmetric, entries below 1/n off the diagonal and about 2 on it: eigenvalues near 2.
+Value positive(int32_t dtype, int64_t batch, int64_t n, Random& random) {
+  Value a = random_value(dtype, {batch, n, n}, random);
+  for (int64_t i = 0; i < batch; ++i) {
+    for (int64_t r = 0; r < n; ++r) {
+      for (int64_t c = 0; c <= r; ++c) {
+        double& x = a.data[static_cast<size_t>((i * n + r) * n + c)];
+        x = round_to(dtype, r == c ? 2 + 0.5 * x : x / static_cast<double>(n));
+        // What lies above the diagonal must not be read.
+        if (r != c) a.data[static_cast<size_t>((i * n + c) * n + r)] = kNaN;
+      }
+    }
+  }
+  return a;
+}
+
+void check_factor(int32_t dtype, int64_t batch, int64_t n, Random& random) {
+  const Value a = positive(dtype, batch, n, random);
+  const std::vector<Value> out = run_kernel("cholesky", {a}, {a.type, type_of(CT_INT32, {batch})}, {}, n < 256);
+  const std::vector<double>& l = out[0].data;
+  double worst = 0;
+  for (int64_t i = 0; i < batch; ++i) {
+    CHECK(out[1].data[static_cast<size_t>(i)] == 0, "info %g", out[1].data[static_cast<size_t>(i)]);
+    const double* const matrix = l.data() + i * n * n;
+    for (int64_t r = 0; r < n; ++r) {
+      for (int64_t c = 0; c < n; ++c) {
+        if (c > r) {
+          CHECK(matrix[r * n + c] == 0, "n %d: upper part not zero", static_cast<int>(n));
+          continue;
+        }
+        double sum = -a.data[static_cast<size_t>((i * n + r) * n + c)];
+        for (int64_t p = 0; p <= c; ++p) sum += matrix[r * n + p] * matrix[c * n + p];
+        worst = std::max(worst, std::isnan(sum) ? 1 : std::abs(sum));
+      }
+    }
+  }
+  // |A - L L^T| <= (n + 1) eps |L| |L^T| <= a few eps here, because all but the diagonal is small.
+  CHECK(worst <= 8 * epsilon(dtype), "%s n %d: residual %g", cpu::dtype_name(dtype), static_cast<int>(n), worst);
+}
+
+void check_failures(int32_t dtype, int64_t n, Random& random) {
+  struct Case {
+    double value;
+    int64_t row, column;
+  };
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (const Case& c : std::vector<Case>{{-1, n / 2, n / 2}, {0, 0, 0}, {kNaN, n - 1, n - 1}, {kNaN, n - 1, 0}, {infinity, n - 1, n / 2},
+                                         {100, n - 1, n - 2}}) {
+    if (c.row < c.column || c.column < 0) continue;
+    Value a = positive(dtype, 3, n, random);
+    a.data[static_cast<size_t>((n + c.row) * n + c.column)] = c.value;
+    const std::vector<Value> out = run_kernel("cholesky", {a}, {a.type, type_of(CT_INT32, {3})}, {}, n < 256);
+    CHECK(out[1].data[0] == 0 && out[1].data[2] == 0, "the matrices beside it fail");
+    CHECK(out[1].data[1] == static_cast<double>(c.row + 1), "n %d: expected info %d, received %g", static_cast<int>(n),
+          static_cast<int>(c.row + 1), out[1].data[1]);
+    for (int64_t k = 0; k < n * n; ++k) {
+      CHECK(std::isnan(out[0].data[static_cast<size_t>(n * n + k)]), "a failing matrix is not NaN");
+      CHECK(!std::isnan(out[0].data[static_cast<size_t>(k)]) && !std::isnan(out[0].data[static_cast<size_t>(2 * n * n + k)]),
+            "the matrices beside it are NaN");
+    }
+  }
+}
+
+void check_solve(int32_t dtype, const Dims& batch, int64_t n, int64_t k, Random& random) {
+  const Value a = [&] {
+    Value matrix = random_value(dtype, with(batch, {n, n}), random);
+    for (size_t i = 0; i < matrix.data.size(); ++i) {
+      const bool diagonal = n > 0 && i / static_cast<size_t>(n) % static_cast<size_t>(n) == i % static_cast<size_t>(n);
+      matrix.data[i] = round_to(dtype, diagonal ? 2 + 0.5 * matrix.data[i] : matrix.data[i] / static_cast<double>(n));
+    }
+    return matrix;
+  }();
+  for (int variant = 0; variant < 16; ++variant) {
+    const bool left = variant & 1, lower = variant & 2, transpose = variant & 4, unit = variant & 8;
+    const Value b = random_value(dtype, with(batch, left ? Dims{n, k} : Dims{k, n}), random);
+    Value masked = a;  // what lies outside the triangle must not be read, nor a unit diagonal
+    for (size_t i = 0; i < masked.data.size(); ++i) {
+      const size_t row = i / static_cast<size_t>(n) % static_cast<size_t>(n), column = i % static_cast<size_t>(n);
+      if ((lower ? row < column : row > column) || (unit && row == column)) masked.data[i] = kNaN;
+    }
+    const bool one_cut = n >= 500 || k >= 32;  // solved in blocks, or cut where BLAS's tiles are not
+    const Value x = run_one("triangularSolve", {masked, b}, b.type, {double(left), double(lower), double(transpose), double(unit)},
+                            !one_cut);
+    double worst = 0;
+    for (int64_t i = 0; i < count_of(batch); ++i) {
+      const double* const matrix = a.data.data() + i * n * n;
+      const auto entry = [&](int64_t row, int64_t column) {  // of op(A)
+        if (transpose) std::swap(row, column);
+        if (row == column) return unit ? 1.0 : matrix[row * n + column];
+        return (lower ? row < column : row > column) ? 0.0 : matrix[row * n + column];
+      };
+      const auto at = [&](int64_t row, int64_t side) {
+        return static_cast<size_t>(i * n * k + (left ? row * k + side : side * n + row));
+      };
+      for (int64_t side = 0; side < k; side += std::max<int64_t>(1, k / 7)) {
+        for (int64_t row = 0; row < n; ++row) {
+          double sum = -b.data[at(row, side)];
+          for (int64_t p = 0; p < n; ++p) sum += (left ? entry(row, p) : entry(p, row)) * x.data[at(p, side)];
+          worst = std::max(worst, std::isnan(sum) ? 1 : std::abs(sum));
+        }
+      }
+    }
+    CHECK(worst <= 8 * epsilon(dtype), "%s n %d k %d variant %d: residual %g", cpu::dtype_name(dtype), static_cast<int>(n),
+          static_cast<int>(k), variant, worst);
+  }
+}
+
+void refusals() {
+  const ct_type a = type_of(CT_FLOAT32, {3, 3}), flat = type_of(CT_FLOAT32, {3, 4}), info = type_of(CT_INT32, {});
+  check_refused("cholesky", {flat}, {flat, info}, {}, CT_SHAPE);
+  check_refused("cholesky", {a}, {flat, info}, {}, CT_SHAPE);
+  check_refused("cholesky", {a}, {a, type_of(CT_INT32, {1})}, {}, CT_SHAPE);
+  check_refused("cholesky", {a}, {a, type_of(CT_FLOAT32, {})}, {}, CT_DTYPE);
+  check_refused("cholesky", {type_of(CT_INT32, {3, 3})}, {a, info}, {}, CT_DTYPE);
+  check_refused("cholesky", {type_of(CT_FLOAT32, {3})}, {a, info}, {}, CT_SHAPE);
+  check_refused("cholesky", {a}, {a}, {}, CT_INTERNAL);
+  check_refused("triangularSolve", {a, flat}, {flat}, {0, 1, 0, 0}, CT_SHAPE);
+  check_refused("triangularSolve", {a, flat}, {a}, {1, 1, 0, 0}, CT_SHAPE);
+  check_refused("triangularSolve", {flat, a}, {a}, {1, 1, 0, 0}, CT_SHAPE);
+  check_refused("triangularSolve", {a, flat}, {flat}, {1, 1, 0, 3}, CT_SHAPE);
+  check_refused("triangularSolve", {a, type_of(CT_FLOAT64, {3, 4})}, {flat}, {1, 1, 0, 0}, CT_DTYPE);
+}
+
+void all() {
+  Random random(4);
+  for (const int32_t dtype : {CT_FLOAT32, CT_FLOAT64}) {
+    for (const int64_t n : {0, 1, 2, 7, 64, 130}) check_factor(dtype, 5, n, random);
+    check_factor(dtype, 0, 4, random);
+    for (const int64_t n : {256, 300, 515}) check_factor(dtype, 1, n, random);
+    check_factor(dtype, 2, 257, random);
+    for (const int64_t n : {1, 6, 70, 290}) check_failures(dtype, n, random);
+    for (const int64_t n : {1, 2, 19, 140}) {
+      for (const int64_t k : {1, 3, 40}) check_solve(dtype, {}, n, k, random);
+    }
+    for (const int64_t k : {1, 5, 70}) check_solve(dtype, {}, 530, k, random);
+    check_solve(dtype, {3, 2}, 11, 5, random);
+    check_solve(dtype, {2}, 60, 1, random);
+    check_solve(dtype, {2}, 0, 3, random);
+    check_solve(dtype, {0}, 3, 2, random);
+    check_solve(dtype, {}, 3, 0, random);
+  }
+  refusals();
+}
+
+}  // namespace
+}  // namespace cotangent::testing
+
+int main() {
+  cotangent::testing::all();
+  return cotangent::testing::failures ? 1 : 0;
+}

@@ -1,0 +1,80 @@
+// matmul against plain loops in double: every transposition, odd and long shapes, batches, vectors, empty operands.
+#include <algorithm>
+#include <cfloat>
+
+#include "test/native/kernel_testing.h"
+
+namespace cotangent::testing {
+namespace {
+
+struct Shape {
+  Dims batch;
+  int64_t m, n, k;
+};
+
+Dims matrix_dims(const Dims& batch, int64_t rows, int64_t columns) {
+  Dims dims = batch;
+  dims.insert(dims.end(), {rows, columns});
+  return dims;
+}
+
+void check_product(int32_t dtype, const Shape& s, bool ta, bool tb, Random& random) {
+  const Value a = random_value(dtype, ta ? matrix_dims(s.batch, s.k, s.m) : matrix_dims(s.batch, s.m, s.k), random);
+  const Value b = random_value(dtype, tb ? matrix_dims(s.batch, s.n, s.k) : matrix_dims(s.batch, s.k, s.n), random);
+  const ct_type type = type_of(dtype, matrix_dims(s.batch, s.m, s.n));
+  // Products are cut by the thread setting, and BLAS rounds differently at the edges of its tiles.
+  const Value c = run_one("matmul", {a, b}, type, {static_cast<double>(ta), static_cast<double>(tb)}, false);
+  const double eps = dtype == CT_FLOAT32 ? FLT_EPSILON : DBL_EPSILON;
+  // Terms are below 1 and signs random: errors grow with the root of k. 4 covers the extremes over all elements.
+  const double allowed = 4 * eps * std::sqrt(static_cast<double>(s.k) + 1);
+  for (int64_t i = 0; i < count_of(s.batch); ++i) {
+    for (int64_t r = 0; r < s.m; ++r) {
+      for (int64_t q = 0; q < s.n; ++q) {
+        double sum = 0;
+        for (int64_t p = 0; p < s.k; ++p) {
+          sum += a.data[static_cast<size_t>(i * s.m * s.k + (ta ? p * s.m + r : r * s.k + p))] *
+                 b.data[static_cast<size_t>(i * s.k * s.n + (tb ? q * s.k + p : p * s.n + q))];
+        }
+        const double received = c.data[static_cast<size_t>((i * s.m + r) * s.n + q)];
+        CHECK(std::abs(received - sum) <= allowed, "%s m %d n %d k %d %d%d: expected %.17g, received %.17g", cpu::dtype_name(dtype),
+              static_cast<int>(s.m), static_cast<int>(s.n), static_cast<int>(s.k), ta, tb, sum, received);
+      }
+    }
+  }
+}
+
+void refusals() {
+  const ct_type f34 = type_of(CT_FLOAT32, {3, 4}), f45 = type_of(CT_FLOAT32, {4, 5}), f35 = type_of(CT_FLOAT32, {3, 5});
+  check_refused("matmul", {f34, f35}, {f45}, {0, 0}, CT_SHAPE);
+  check_refused("matmul", {f34, f45}, {f45}, {0, 0}, CT_SHAPE);
+  check_refused("matmul", {f34, f45}, {f35}, {0, 1}, CT_SHAPE);
+  check_refused("matmul", {f34, f45}, {f35}, {0, 2}, CT_SHAPE);
+  check_refused("matmul", {f34, f45}, {f35}, {0}, CT_INTERNAL);
+  check_refused("matmul", {f34, type_of(CT_FLOAT64, {4, 5})}, {f35}, {0, 0}, CT_DTYPE);
+  check_refused("matmul", {f34, type_of(CT_FLOAT32, {1, 4, 5})}, {f35}, {0, 0}, CT_SHAPE);
+  check_refused("matmul", {type_of(CT_FLOAT32, {4}), f45}, {f35}, {0, 0}, CT_SHAPE);
+  const ct_type i = type_of(CT_INT32, {3, 3});
+  check_refused("matmul", {i, i}, {i}, {0, 0}, CT_DTYPE);
+}
+
+void all() {
+  Random random(3);
+  const std::vector<Shape> shapes{{{}, 1, 1, 1},     {{}, 2, 3, 4},       {{}, 17, 33, 65},     {{}, 128, 10, 300}, {{}, 10, 200, 128},
+                                  {{}, 130, 140, 150}, {{}, 0, 3, 4},       {{}, 3, 0, 4},        {{}, 3, 4, 0},      {{}, 1, 1, 0},
+                                  {{}, 1, 1, 70001}, {{}, 1, 700, 900},   {{}, 900, 1, 700},    {{}, 3, 1, 60001},  {{}, 1, 5, 60001},
+                                  {{}, 7, 6, 9001},  {{}, 90, 33, 3001},  {{5}, 3, 4, 5},       {{2}, 90, 80, 70},  {{3, 2}, 40, 50, 60},
+                                  {{0}, 3, 4, 5},    {{9}, 1, 1, 17},     {{2}, 1, 1, 40001},   {{4}, 300, 1, 200}, {{}, 16, 1000, 3}};
+  for (const int32_t dtype : {CT_FLOAT32, CT_FLOAT64}) {
+    for (const Shape& shape : shapes) {
+      for (const bool ta : {false, true}) {
+        for (const bool tb : {false, true}) check_product(dtype, shape, ta, tb, random);
+      }
+    }
+  }
+  refusals();
+}
+
+}  // namespace
+}  // namespace cotangent::testing
+
+int main() { return cotangent::testing::on_every_target(cotangent::testing::all); }
