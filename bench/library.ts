@@ -1,8 +1,8 @@
 /** The parts of the compiled package that the bench uses and that `cotangent` does not export; the only file that knows where they are. */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type * as Admm from '../dist/convex/relu-network/admm.js';
 import type * as Figure from '../dist/cli/figure.js';
+import type * as Admm from '../dist/convex/relu-network/admm.js';
 import { rootFolder } from './harness/paths.js';
 
 // By address: from its source and compiled, this file lies at two depths.

@@ -10,8 +10,8 @@ import { benchFolder } from './harness/paths.js';
 import { picture } from './harness/picture.js';
 import { findPython } from './harness/python.js';
 import { table, warnings } from './harness/report.js';
-import { figure } from './library.js';
 import { type BenchCase, type DetailedRow, publicRow } from './harness/types.js';
+import { figure } from './library.js';
 
 const usage = `Usage: node bench/run.mjs [options]
   --only NAME            one case (repeatable): ${cases.map(({ name }) => name).join(', ')}
@@ -37,7 +37,13 @@ interface Options {
   readonly seed: number;
 }
 
-function number(name: string, text: string | undefined, fallback: number, accept: (value: number) => boolean, expected: string) {
+function number(
+  name: string,
+  text: string | undefined,
+  fallback: number,
+  accept: (value: number) => boolean,
+  expected: string,
+) {
   if (text === undefined) return fallback;
   const value = text.trim() === '' ? Number.NaN : Number(text);
   if (!accept(value)) throw new UsageError(`[bench] Expected ${expected} after --${name}, received '${text}'.`);
@@ -72,7 +78,8 @@ function readOptions(args: readonly string[]): Options | undefined {
   if (parsed.help) return undefined;
   const names = cases.map(({ name }) => name);
   for (const name of parsed.only ?? []) {
-    if (!names.includes(name)) throw new UsageError(`[bench] Expected one of ${names.join(', ')} after --only, received '${name}'.`);
+    if (!names.includes(name))
+      throw new UsageError(`[bench] Expected one of ${names.join(', ')} after --only, received '${name}'.`);
   }
   const whole = (low: number) => (value: number) => Number.isInteger(value) && value >= low;
   return {
@@ -82,7 +89,13 @@ function readOptions(args: readonly string[]): Options | undefined {
     output: parsed.output ?? (parsed.only ? undefined : join(benchFolder, 'results')),
     threads: number('threads', parsed.threads, 2, whole(1), 'a whole number of threads >= 1'),
     blocks: number('blocks', parsed.blocks, 9, whole(7), 'a whole number of blocks >= 7'),
-    blockSeconds: number('block-seconds', parsed['block-seconds'], 0.25, (value) => value > 0, 'a number of seconds > 0'),
+    blockSeconds: number(
+      'block-seconds',
+      parsed['block-seconds'],
+      0.25,
+      (value) => value > 0,
+      'a number of seconds > 0',
+    ),
     seed: number('seed', parsed.seed, 1, whole(0), 'a whole number >= 0'),
   };
 }
@@ -120,7 +133,16 @@ async function runAll(options: Options): Promise<number> {
     const date = new Date();
     const stem = join(options.output, date.toISOString().slice(0, 19).replaceAll(':', ''));
     const { threads, seed } = options;
-    const document = { date: date.toISOString(), environment: before, versions, threads, seed, warnings: doubts, failures, rows };
+    const document = {
+      date: date.toISOString(),
+      environment: before,
+      versions,
+      threads,
+      seed,
+      warnings: doubts,
+      failures,
+      rows,
+    };
     await mkdir(options.output, { recursive: true });
     await writeFile(`${stem}.json`, `${JSON.stringify(document, null, 2)}\n`);
     await writeFile(`${stem}.svg`, await (await figure()).renderSvg(picture(rows)));

@@ -16,14 +16,21 @@ let compiler;
 try {
   compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 } catch {
-  fail('[bench] Expected the development dependencies, received no typescript. Hint: run the bench in a clone after `npm install`.');
+  fail(
+    '[bench] Expected the development dependencies, received no typescript. Hint: run the bench in a clone after `npm install`.',
+  );
 }
 const compiled = spawnSync(process.execPath, [compiler, '-p', fileURLToPath(new URL('.', import.meta.url))], {
   encoding: 'utf8',
 });
-if (compiled.status !== 0) fail(`${compiled.stdout}${compiled.stderr}[bench] The bench does not compile against dist/.`);
+if (compiled.status !== 0)
+  fail(`${compiled.stdout}${compiled.stderr}[bench] The bench does not compile against dist/.`);
 
-for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143]]) process.once(signal, () => process.exit(code));
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+])
+  process.once(signal, () => process.exit(code));
 
 const { main } = await import('./dist/main.js');
 process.exitCode = await main(process.argv.slice(2));

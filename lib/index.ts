@@ -1,12 +1,21 @@
 /** cotangent: optimisation and learning for Node.js, on native kernels. */
+
+export * from './convex/relu-network/index.js';
 export * from './core/index.js';
+export * from './data/index.js';
+export * as nn from './nn/index.js';
+export {
+  type ConjugateGradientOptions,
+  type ConjugateGradientResult,
+  conjugateGradient,
+} from './solvers/conjugate-gradient.js';
+export { type AdamOptions, adam, applyUpdates, type Optimizer, type SgdOptions, sgd } from './solvers/optimizers.js';
+export type { HistoryPoint, Progress, Report, SolverOptions } from './solvers/options.js';
+export {
+  type ProximalGradientOptions,
+  type ProximalGradientResult,
+  proximalGradient,
+} from './solvers/proximal-gradient.js';
 export { type GradOptions, grad, hvp, jvp, linearTranspose, valueAndGrad, vjp } from './transforms/differentiate.js';
 export { type JitOptions, jit, program } from './transforms/jit.js';
 export { clock, cond, emit, type ScanOptions, scan, whileLoop } from './transforms/loops.js';
-export * from './convex/relu-network/index.js';
-export * from './data/index.js';
-export * as nn from './nn/index.js';
-export type { HistoryPoint, Progress, Report, SolverOptions } from './solvers/options.js';
-export { type AdamOptions, adam, applyUpdates, type Optimizer, type SgdOptions, sgd } from './solvers/optimizers.js';
-export { type ConjugateGradientOptions, type ConjugateGradientResult, conjugateGradient } from './solvers/conjugate-gradient.js';
-export { type ProximalGradientOptions, type ProximalGradientResult, proximalGradient } from './solvers/proximal-gradient.js';

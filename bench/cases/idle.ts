@@ -20,6 +20,8 @@ export const idleProcess: LimitCase = {
     const { user, system } = process.cpuUsage(before);
     // 1 % of one CPU is 10 ms a second.
     const perSecond = (user + system) / 1e3 / watchedSeconds;
-    return [{ size: `CPU ms a second from ${settleMilliseconds} ms after the last work`, measured: perSecond, limit: 10 }];
+    return [
+      { size: `CPU ms a second from ${settleMilliseconds} ms after the last work`, measured: perSecond, limit: 10 },
+    ];
   },
 };

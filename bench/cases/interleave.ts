@@ -28,7 +28,10 @@ export const interleave: LimitCase = {
     }
     const inline = statistics().programsInline - inlineBefore;
     await Promise.all(fits.map((fit) => fit.stop()));
-    if (inline > 0) throw new Error(`Expected every small Program to pass through the executor, received ${inline} that ran inline.`);
-    return [{ size: `p99 of ${programs} small Programs beside two fits`, measured: percentile(latencies, 99), limit: 10 }];
+    if (inline > 0)
+      throw new Error(`Expected every small Program to pass through the executor, received ${inline} that ran inline.`);
+    return [
+      { size: `p99 of ${programs} small Programs beside two fits`, measured: percentile(latencies, 99), limit: 10 },
+    ];
   },
 };

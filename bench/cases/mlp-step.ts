@@ -89,7 +89,10 @@ export const mlpStep: PairedCase = {
       async result() {
         for (let k = 1; k < checkedSteps; k++) advance().dispose();
         using value = advance();
-        const named: [string, Tensor][] = [['loss', value], ...weightNames.map((name): [string, Tensor] => [name, (weights as Weights)[name]])];
+        const named: [string, Tensor][] = [
+          ['loss', value],
+          ...weightNames.map((name): [string, Tensor] => [name, (weights as Weights)[name]]),
+        ];
         const read = named.map(async ([name, array]) => [name, (await array.data()) as Float32Array] as const);
         return Object.fromEntries(await Promise.all(read));
       },

@@ -75,7 +75,11 @@ export async function readArrays(files: ArrayFiles): Promise<DataSet> {
     // A copy, because a Buffer's offset need not be a multiple of 4.
     const { buffer } = Uint8Array.from(bytes);
     const values =
-      dtype === 'float32' ? new Float32Array(buffer) : dtype === 'int32' ? new Int32Array(buffer) : new Uint8Array(buffer);
+      dtype === 'float32'
+        ? new Float32Array(buffer)
+        : dtype === 'int32'
+          ? new Int32Array(buffer)
+          : new Uint8Array(buffer);
     arrays[name] = { values, shape };
   }
   return arrays;

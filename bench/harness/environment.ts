@@ -1,6 +1,6 @@
 /** What the results file says about the machine and the commit. */
 import { spawnSync } from 'node:child_process';
-import { cpus, loadavg, release, totalmem, type } from 'node:os';
+import { arch, cpus, loadavg, totalmem, type } from 'node:os';
 import { rootFolder } from './paths.js';
 
 export interface Environment {
@@ -27,7 +27,7 @@ export function environment(): Environment {
     cpu: processors[0]?.model.trim() ?? 'unknown',
     cores: processors.length,
     memory_gib: Math.round((totalmem() / 2 ** 30) * 10) / 10,
-    system: `${type()} ${release()}`,
+    system: `${type()} ${arch()}`,
     load: Math.round((loadavg()[0] as number) * 100) / 100,
     commit: commit === undefined ? null : commit + (changed ? '+' : ''),
   };

@@ -26,7 +26,10 @@ export interface PairingOptions {
 
 export interface PairingResult {
   readonly rows: readonly DetailedRow[];
-  readonly versions: { readonly ours: Readonly<Record<string, string>>; readonly peers: Readonly<Record<string, string>> };
+  readonly versions: {
+    readonly ours: Readonly<Record<string, string>>;
+    readonly peers: Readonly<Record<string, string>>;
+  };
 }
 
 /** The pause before each timed part: longer than any thread pool on either side spins after its last work. */
@@ -74,7 +77,9 @@ class Side {
     await this.time();
     let elapsed = await this.time();
     while (elapsed < calibrationSeconds) {
-      this.repetitions = Math.ceil(this.repetitions * Math.min(10, (1.5 * calibrationSeconds) / Math.max(elapsed, 1e-9)));
+      this.repetitions = Math.ceil(
+        this.repetitions * Math.min(10, (1.5 * calibrationSeconds) / Math.max(elapsed, 1e-9)),
+      );
       elapsed = await this.time();
     }
     this.repetitions = Math.max(1, Math.round((this.repetitions * seconds) / elapsed));
@@ -109,7 +114,13 @@ async function checkPeer(
   return agreement;
 }
 
-async function timePeer(paired: PairedCase, peer: Peer, node: WorkerProcess, python: WorkerProcess, options: PairingOptions) {
+async function timePeer(
+  paired: PairedCase,
+  peer: Peer,
+  node: WorkerProcess,
+  python: WorkerProcess,
+  options: PairingOptions,
+) {
   const ours = new Side(node, peer.name);
   const theirs = new Side(python, peer.name);
   await ours.calibrate(options.blockSeconds);

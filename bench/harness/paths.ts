@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 function ascend(folder: string): string {
   if (existsSync(join(folder, 'requirements.txt'))) return folder;
   const parent = dirname(folder);
-  if (parent === folder) throw new Error('[bench] Expected to lie in the folder bench/ of a clone, received another place.');
+  if (parent === folder)
+    throw new Error('[bench] Expected to lie in the folder bench/ of a clone, received another place.');
   return ascend(parent);
 }
 

@@ -8,7 +8,10 @@ export function picture(rows: readonly DetailedRow[]): TopLevelSpec {
     label: row.peer === 'limit' ? `${row.name}: ${row.size}` : `${row.name} / ${row.peer}`,
     share: row.ratio / row.limit,
     met: row.met ? 'met' : 'missed',
-    text: row.peer === 'limit' ? `${row.ratio.toPrecision(2)} of the limit` : `${row.ratio.toPrecision(2)} (at most ${row.limit})`,
+    text:
+      row.peer === 'limit'
+        ? `${row.ratio.toPrecision(2)} of the limit`
+        : `${row.ratio.toPrecision(2)} (at most ${row.limit})`,
   }));
   // Bars on a logarithmic axis start at its left end.
   const low = 10 ** Math.floor(Math.log10(Math.min(0.1, ...values.map((value) => value.share))));
@@ -24,7 +27,12 @@ export function picture(rows: readonly DetailedRow[]): TopLevelSpec {
         mark: { type: 'bar' },
         encoding: {
           y,
-          x: { field: 'share', type: 'quantitative', scale: { type: 'log', domain: [low, high] }, title: 'ratio / limit' },
+          x: {
+            field: 'share',
+            type: 'quantitative',
+            scale: { type: 'log', domain: [low, high] },
+            title: 'ratio / limit',
+          },
           x2: { datum: low },
           color: {
             field: 'met',

@@ -33,7 +33,9 @@ export class WorkerProcess {
     this.ended = new Promise((resolve) => {
       const finish = (reason: string) => {
         this.closed = true;
-        this.waiting?.reject(new Error(`[bench] The ${this.label} process ended (${reason}).\n${this.errors}`.trimEnd()));
+        this.waiting?.reject(
+          new Error(`[bench] The ${this.label} process ended (${reason}).\n${this.errors}`.trimEnd()),
+        );
         this.waiting = undefined;
         resolve();
       };
@@ -50,7 +52,9 @@ export class WorkerProcess {
     });
     const answer = JSON.parse(line) as Answer;
     if (answer.error !== undefined) {
-      throw new Error(`[bench] The ${this.label} process failed at '${request.op}': ${answer.error}\n${this.errors}`.trimEnd());
+      throw new Error(
+        `[bench] The ${this.label} process failed at '${request.op}': ${answer.error}\n${this.errors}`.trimEnd(),
+      );
     }
     return answer;
   }

@@ -25,7 +25,8 @@ export function findPython(): string {
     const version = probe.stdout?.trim() ?? '';
     // A wheel's version carries its build after a plus sign: 2.13.0+cpu.
     if (probe.status === 0 && version.split('+')[0] === pinned) return candidate;
-    const reason = probe.error?.message ?? (probe.status === 0 ? `torch ${version}` : probe.stderr.trim().split('\n').pop());
+    const reason =
+      probe.error?.message ?? (probe.status === 0 ? `torch ${version}` : probe.stderr.trim().split('\n').pop());
     reasons.push(`${candidate}: ${reason}`);
   }
   throw new Error(

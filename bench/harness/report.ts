@@ -34,14 +34,20 @@ export function table(rows: readonly DetailedRow[]): string {
   const lines = [[...columns], ...rows.map(cells)];
   const widths = columns.map((_, column) => Math.max(...lines.map((line) => (line[column] as string).length)));
   return lines
-    .map((line) => line.map((cell, column) => cell.padEnd(widths[column] as number)).join('  ').trimEnd())
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] as number))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }
 
 /** What makes a timing doubtful, one sentence each. */
 export function warnings(rows: readonly DetailedRow[], load: number, cores: number): string[] {
   const found: string[] = [];
-  if (load > 0.5 * cores) found.push(`The load average was ${load} on ${cores} cores at the start: other work disturbed the timings.`);
+  if (load > 0.5 * cores)
+    found.push(`The load average was ${load} on ${cores} cores at the start: other work disturbed the timings.`);
   for (const row of rows) {
     if (row.idle_load > 0.05) {
       const share = (100 * row.idle_load).toFixed(0);

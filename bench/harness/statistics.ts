@@ -70,9 +70,7 @@ export function largestDifference(
 ): number {
   const names = Object.keys(expected);
   if (names.length === 0 || Object.keys(actual).length !== names.length) return Number.POSITIVE_INFINITY;
-  return Math.max(
-    ...names.map((name) => difference(actual[name] ?? [], expected[name] as ArrayLike<number>)),
-  );
+  return Math.max(...names.map((name) => difference(actual[name] ?? [], expected[name] as ArrayLike<number>)));
 }
 
 /** Six significant digits: more than any timing holds. */

@@ -1,4 +1,5 @@
 /** Every experiment that `cotangent run` knows. */
+import { reluNetworkExperiment } from '../convex/relu-network.experiment.js';
 import type { Experiment } from './experiment.js';
 
-export const experiments: readonly Experiment[] = [];
+export const experiments: readonly Experiment[] = [reluNetworkExperiment];

@@ -73,7 +73,7 @@ export function lineFigure(options: {
 const config = {
   background: 'white',
   padding: 16,
-  font: 'Helvetica, Arial, "DejaVu Sans", sans-serif',
+  font: 'sans-serif',
   title: { anchor: 'start' as const, fontSize: 15, subtitleColor: '#555', offset: 10 },
   axis: {
     gridColor: '#e6e6e6',
@@ -126,5 +126,8 @@ export async function writeFigure(path: string, figure: TopLevelSpec): Promise<v
   const svg = await renderSvg(figure);
   if (ending === '.svg') return writeFile(path, svg);
   const { Resvg } = await import('@resvg/resvg-js');
-  return writeFile(path, new Resvg(svg, { fitTo: { mode: 'zoom', value: 2 } }).render().asPng());
+  return writeFile(
+    path,
+    new Resvg(svg, { fitTo: { mode: 'zoom', value: 2 }, font: { sansSerifFamily: 'DejaVu Sans' } }).render().asPng(),
+  );
 }

@@ -18,8 +18,8 @@ export function list({ experiments, stdout }: Surroundings, options: { readonly 
   const tables = [
     renderTable({
       title: 'Experiments (cotangent run NAME)',
-      columns: ['name', 'title', 'paper'],
-      rows: experiments.map(({ name, title, paper }) => [name, title, paper]),
+      columns: ['name', 'title'],
+      rows: experiments.map(({ name, title }) => [name, title]),
     }),
     renderTable({
       title: 'Data sets (--data NAME)',

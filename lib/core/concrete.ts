@@ -1,5 +1,14 @@
 /** Tensors that hold a value: a slot of the addon. */
-import { checkDType, checkNumber, type DType, dtypeCode, dtypeOfArray, allocate, type TypedArray, viewOf } from './dtype.js';
+import {
+  allocate,
+  checkDType,
+  checkNumber,
+  type DType,
+  dtypeCode,
+  dtypeOfArray,
+  type TypedArray,
+  viewOf,
+} from './dtype.js';
 import { DisposedError, DTypeError, ShapeError } from './errors.js';
 import { formatTensor } from './format.js';
 import { addon, fromNative, readSlot, readSlotSync, releaseSlot, returnSlot, takeSlot } from './runtime.js';
@@ -76,7 +85,8 @@ export class ConcreteTensor extends Tensor {
   }
 
   private checkSingle(op: string): void {
-    if (this.size !== 1) throw new ShapeError(op, `Expected a tensor of one element, received shape ${showShape(this.shape)}`);
+    if (this.size !== 1)
+      throw new ShapeError(op, `Expected a tensor of one element, received shape ${showShape(this.shape)}`);
   }
 
   /** The values when they are computed already, otherwise the type and state: it never waits. */
@@ -124,7 +134,8 @@ export function scope<T>(f: () => T): T {
 function keep(value: unknown, kept: Set<unknown>): void {
   if (typeof value !== 'object' || value === null || kept.has(value)) return;
   kept.add(value);
-  if (!(value instanceof Tensor) && !ArrayBuffer.isView(value)) for (const child of Object.values(value)) keep(child, kept);
+  if (!(value instanceof Tensor) && !ArrayBuffer.isView(value))
+    for (const child of Object.values(value)) keep(child, kept);
 }
 
 function flattenNested(data: NestedArray): { values: (number | boolean)[]; shape: number[] } {
@@ -136,11 +147,18 @@ function flattenNested(data: NestedArray): { values: (number | boolean)[]; shape
     if (isArray !== axis < shape.length || (isArray && node.length !== shape[axis])) {
       const received = isArray ? `an array of ${node.length}` : typeof node;
       const expected = axis < shape.length ? `an array of ${shape[axis]}` : 'a number';
-      throw new ShapeError('tensor', `Expected ${expected} at data${path} as at data${'[0]'.repeat(axis)}, received ${received}`, {
-        hint: 'nested arrays must not be ragged',
-      });
+      throw new ShapeError(
+        'tensor',
+        `Expected ${expected} at data${path} as at data${'[0]'.repeat(axis)}, received ${received}`,
+        {
+          hint: 'nested arrays must not be ragged',
+        },
+      );
     }
-    if (isArray) node.forEach((child: NestedArray, k: number) => { visit(child, axis + 1, `${path}[${k}]`); });
+    if (isArray)
+      node.forEach((child: NestedArray, k: number) => {
+        visit(child, axis + 1, `${path}[${k}]`);
+      });
     else if (typeof node === 'number' || typeof node === 'boolean') values.push(node);
     else throw new DTypeError('tensor', `Expected numbers or booleans, received ${typeof node} at data${path}`);
   };
@@ -157,7 +175,7 @@ function flattenNested(data: NestedArray): { values: (number | boolean)[]; shape
  * @param options.shape  row-major shape; default: the nesting, or [length] for a typed array.
  * @throws {ShapeError} ragged nesting, or a shape that does not fit.  {DTypeError} fractions for an integer dtype.
  */
-export function tensor(data: NestedArray | ArrayBufferView, options: { dtype?: DType; shape?: Shape } = {}): ConcreteTensor {
+export function tensor(data: NestedArray | ArrayBufferView, options: { dtype?: DType; shape?: Shape } = {}): Tensor {
   let dtype = options.dtype === undefined ? undefined : checkDType('tensor', options.dtype);
   let array: TypedArray;
   let shape: Shape;
@@ -177,14 +195,18 @@ export function tensor(data: NestedArray | ArrayBufferView, options: { dtype?: D
     shape = [source.length];
   } else {
     const nested = flattenNested(data);
-    dtype ??= nested.values.length > 0 && nested.values.every((value) => typeof value === 'boolean') ? 'bool' : 'float32';
+    dtype ??=
+      nested.values.length > 0 && nested.values.every((value) => typeof value === 'boolean') ? 'bool' : 'float32';
     array = convert(nested.values as ArrayLike<number>, dtype);
     shape = nested.shape;
   }
   if (options.shape !== undefined) shape = checkShape('tensor', options.shape);
   else checkShape('tensor', shape);
   if (sizeOf(shape) !== array.length) {
-    throw new ShapeError('tensor', `Expected ${sizeOf(shape)} elements for shape ${showShape(shape)}, received ${array.length}`);
+    throw new ShapeError(
+      'tensor',
+      `Expected ${sizeOf(shape)} elements for shape ${showShape(shape)}, received ${array.length}`,
+    );
   }
   return write(TensorType.of(dtype, shape), array);
 }

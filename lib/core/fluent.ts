@@ -43,7 +43,21 @@ declare module './tensor.js' {
 }
 
 const methods = {
-  ...pick(elementwise, ['add', 'sub', 'mul', 'div', 'pow', 'neg', 'abs', 'exp', 'log', 'sqrt', 'square', 'tanh', 'cast']),
+  ...pick(elementwise, [
+    'add',
+    'sub',
+    'mul',
+    'div',
+    'pow',
+    'neg',
+    'abs',
+    'exp',
+    'log',
+    'sqrt',
+    'square',
+    'tanh',
+    'cast',
+  ]),
   ...pick(elementwise, ['equal', 'less', 'lessEqual', 'greater', 'greaterEqual']),
   ...pick(linalg, ['matmul', 'dot']),
   ...pick(reductions, ['sum', 'mean', 'max', 'min', 'argMax']),

@@ -8,8 +8,6 @@ import './primitives/effects.js';
 import './fluent.js';
 
 export { scalar, scope, tensor } from './concrete.js';
-export type { DType, TypedArray } from './dtype.js';
-export * from './errors.js';
 export {
   hardwareInfo,
   idle,
@@ -19,6 +17,8 @@ export {
   setThreads,
   statistics,
 } from './device.js';
+export type { DType, TypedArray } from './dtype.js';
+export * from './errors.js';
 export * from './ops/arrays.js';
 export * from './ops/elementwise.js';
 export * from './ops/linalg.js';

@@ -26,7 +26,9 @@ export interface JointContext<P extends Params> {
 }
 
 /** An operand of an equation being transposed: the linear ones are known by type only. */
-export type TransposeOperand = { readonly linear: true; readonly type: TensorType } | { readonly linear: false; readonly value: Tensor };
+export type TransposeOperand =
+  | { readonly linear: true; readonly type: TensorType }
+  | { readonly linear: false; readonly value: Tensor };
 
 export interface TransposeContext<P extends Params> {
   readonly cotangents: readonly Tangent[];

@@ -78,7 +78,8 @@ function letters(index: number): string {
 /** Whether running the equation matters beyond its results. */
 export function hasEffect(equation: Equation): boolean {
   return (
-    equation.primitive.effect || equation.primitive.subprograms(equation.params).some((sub) => sub.equations.some(hasEffect))
+    equation.primitive.effect ||
+    equation.primitive.subprograms(equation.params).some((sub) => sub.equations.some(hasEffect))
   );
 }
 
@@ -92,7 +93,9 @@ export function eliminateDeadCode(program: Program): Program {
     for (const input of equation.inputs) needed.add(input);
     kept.push(equation);
   }
-  return kept.length === program.equations.length ? program : new Program(program.inputs, kept.reverse(), program.outputs);
+  return kept.length === program.equations.length
+    ? program
+    : new Program(program.inputs, kept.reverse(), program.outputs);
 }
 
 /** The flat form that the addon decodes: see docs/architecture.md, Encoding. */

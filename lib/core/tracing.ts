@@ -24,9 +24,13 @@ export class Tracer extends Tensor {
   }
 
   private refuse(op: string): never {
-    throw new TracingError(op, `Expected a concrete tensor, received a traced ${this.type}, whose value is not known while its function is traced`, {
-      hint: 'use where() or cond() instead of if, whileLoop() or scan() instead of a loop that depends on values, and read results outside',
-    });
+    throw new TracingError(
+      op,
+      `Expected a concrete tensor, received a traced ${this.type}, whose value is not known while its function is traced`,
+      {
+        hint: 'use where() or cond() instead of if, whileLoop() or scan() instead of a loop that depends on values, and read results outside',
+      },
+    );
   }
 
   data(): Promise<TypedArray> {
@@ -74,9 +78,13 @@ export class Builder {
     if (tensor instanceof Constant) return tensor.literal;
     if (tensor instanceof Tracer && tensor.builder === this) return tensor.variable;
     if (tensor instanceof Tracer && !this.inside(tensor.builder)) {
-      throw new TracingError('trace', `Expected a value of this traced function, received a traced ${tensor.type} that has leaked out of another one`, {
-        hint: 'return values from a traced function instead of storing them outside',
-      });
+      throw new TracingError(
+        'trace',
+        `Expected a value of this traced function, received a traced ${tensor.type} that has leaked out of another one`,
+        {
+          hint: 'return values from a traced function instead of storing them outside',
+        },
+      );
     }
     let variable = this.captures.get(tensor);
     if (!variable) {
@@ -108,16 +116,25 @@ export interface Traced<R> {
 }
 
 /** Records what `f` does to arguments of the given types. `f` returns its results as tensors, and anything else beside. */
-export function trace<R>(types: readonly TensorType[], f: (...args: Tracer[]) => { outputs: readonly TensorLike[]; result: R }): Traced<R> {
+export function trace<R>(
+  types: readonly TensorType[],
+  f: (...args: Tracer[]) => { outputs: readonly TensorLike[]; result: R },
+): Traced<R> {
   const builder = new Builder();
   const inputs = types.map((type) => new Variable(type));
   const outer = current;
   current = builder;
   try {
     const { outputs, result } = f(...inputs.map((input) => new Tracer(builder, input)));
-    const atoms = outputs.map((output) => (output instanceof Tensor ? builder.atom(output) : literal(output, 'float32')));
+    const atoms = outputs.map((output) =>
+      output instanceof Tensor ? builder.atom(output) : literal(output, 'float32'),
+    );
     const captured = [...builder.captures.values()];
-    return { program: new Program([...captured, ...inputs], builder.equations, atoms), captures: [...builder.captures.keys()], result };
+    return {
+      program: new Program([...captured, ...inputs], builder.equations, atoms),
+      captures: [...builder.captures.keys()],
+      result,
+    };
   } finally {
     builder.active = false;
     current = outer;
@@ -141,21 +158,40 @@ export function commonDType(op: string, operands: readonly TensorLike[]): DType 
     dtype ??= operand.dtype;
     if (operand.dtype !== dtype) {
       const both = `${dtype} and ${operand.dtype}`;
-      throw new DTypeError(op, `Expected operands of one dtype, received ${both}`, { hint: `cast one of them: cast(x, '${isFloat(dtype) ? dtype : operand.dtype}')` });
+      throw new DTypeError(op, `Expected operands of one dtype, received ${both}`, {
+        hint: `cast one of them: cast(x, '${isFloat(dtype) ? dtype : operand.dtype}')`,
+      });
     }
   }
-  return dtype ?? (operands.length > 0 && operands.every((operand) => typeof operand === 'boolean') ? 'bool' : 'float32');
+  return (
+    dtype ?? (operands.length > 0 && operands.every((operand) => typeof operand === 'boolean') ? 'bool' : 'float32')
+  );
 }
 
 /**
  * Applies a primitive: records an equation while tracing, runs a Program of one equation otherwise.
  * @param numbers  dtype that numbers among the inputs take.
  */
-export function bind(primitive: Primitive, inputs: readonly TensorLike[], params: Params, numbers: DType = 'float32'): Tensor[] {
+export function bind(
+  primitive: Primitive,
+  inputs: readonly TensorLike[],
+  params: Params,
+  numbers: DType = 'float32',
+): Tensor[] {
   const builder = current;
   if (!builder) return bindEager(primitive, inputs, params, numbers);
-  const atoms: Atom[] = inputs.map((input) => (input instanceof Tensor ? builder.atom(input) : literal(input, numbers)));
-  return builder.record(primitive, params, atoms, primitive.infer(atoms.map((atom) => atom.type), params));
+  const atoms: Atom[] = inputs.map((input) =>
+    input instanceof Tensor ? builder.atom(input) : literal(input, numbers),
+  );
+  return builder.record(
+    primitive,
+    params,
+    atoms,
+    primitive.infer(
+      atoms.map((atom) => atom.type),
+      params,
+    ),
+  );
 }
 
 /** `bind` for the many primitives with one result. */
@@ -209,9 +245,13 @@ function bindEager(primitive: Primitive, inputs: readonly TensorLike[], params: 
 }
 
 function leaked(type: TensorType): TracingError {
-  return new TracingError('trace', `Expected a concrete tensor, received a traced ${type} after its function has returned`, {
-    hint: 'return values from a traced function instead of storing them outside',
-  });
+  return new TracingError(
+    'trace',
+    `Expected a concrete tensor, received a traced ${type} after its function has returned`,
+    {
+      hint: 'return values from a traced function instead of storing them outside',
+    },
+  );
 }
 
 /** Runs a compiled Program on concrete tensors. */
@@ -234,7 +274,11 @@ export function applyProgram(op: string, program: Program, inputs: readonly Tens
 export function inlineProgram(program: Program, inputs: readonly Tensor[]): Tensor[] {
   const values = new Map<Variable, Tensor>(program.inputs.map((variable, k) => [variable, inputs[k] as Tensor]));
   for (const { primitive, params, inputs: operands, outputs } of program.equations) {
-    const results = bind(primitive, operands.map((atom) => readAtom(values, atom)), params);
+    const results = bind(
+      primitive,
+      operands.map((atom) => readAtom(values, atom)),
+      params,
+    );
     outputs.forEach((output, k) => values.set(output, results[k] as Tensor));
   }
   return program.outputs.map((atom) => readAtom(values, atom));

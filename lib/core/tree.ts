@@ -1,6 +1,7 @@
 /** Trees: tensors inside arrays and plain objects, as arguments and results of traced functions. */
-import { Tensor } from './tensor.js';
+
 import { DomainError } from './errors.js';
+import { Tensor } from './tensor.js';
 
 /** A tensor or number, or arrays and plain objects of them, nested at will. */
 export type Tree = Tensor | number | boolean | null | undefined | readonly Tree[] | { readonly [key: string]: Tree };
@@ -76,7 +77,10 @@ function describe(op: string, path: string, value: unknown, leaves: (Tensor | nu
     };
   }
   const received = typeof value === 'object' ? (value.constructor?.name ?? 'an object') : typeof value;
-  throw new DomainError(op, `Expected tensors, numbers, or arrays and plain objects of them, received ${received} at ${path || 'the root'}`);
+  throw new DomainError(
+    op,
+    `Expected tensors, numbers, or arrays and plain objects of them, received ${received} at ${path || 'the root'}`,
+  );
 }
 
 /** Leaves of a tree in order, and its shape. @throws {DomainError} something in it is neither a leaf nor a container. */

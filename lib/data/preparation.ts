@@ -85,9 +85,13 @@ export class Standardizer {
  * Brings every column to mean 0 and variance 1, by the figures of `train`.
  * @returns `train` and the other arrays, standardised alike.
  */
-export function standardize(train: DataArray, ...others: readonly DataArray[]): DataArray[] {
+export function standardize<T extends readonly DataArray[]>(
+  train: DataArray,
+  ...others: T
+): [DataArray, ...{ [K in keyof T]: DataArray }] {
   const standardizer = Standardizer.fit(train);
-  return [train, ...others].map((x) => standardizer.apply(x));
+  const [first, ...rest] = [train, ...others].map((x) => standardizer.apply(x));
+  return [first, ...(rest as { [K in keyof T]: DataArray })];
 }
 
 function checkMatrix(op: string, x: DataArray): readonly [rows: number, columns: number] {

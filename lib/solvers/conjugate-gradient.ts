@@ -8,7 +8,15 @@ import { Stream } from '../core/runtime.js';
 import type { Tensor } from '../core/tensor.js';
 import { jit } from '../transforms/jit.js';
 import { emit, whileLoop } from '../transforms/loops.js';
-import { checkCount, checkDevice, checkKeys, checkPositive, type SolverOptions, solverOptionKeys, withStream } from './options.js';
+import {
+  checkCount,
+  checkDevice,
+  checkKeys,
+  checkPositive,
+  type SolverOptions,
+  solverOptionKeys,
+  withStream,
+} from './options.js';
 
 export interface ConjugateGradientOptions extends SolverOptions {
   /** Where to start, of the type of b. Default: zero. */
@@ -86,7 +94,10 @@ export async function conjugateGradient(
       return product;
     };
     const size = inner(right, right);
-    const { x, k, rr } = conjugateGradientLoop(checked, right, start, { limit: mul(mul(relative, relative), size), maxIterations });
+    const { x, k, rr } = conjugateGradientLoop(checked, right, start, {
+      limit: mul(mul(relative, relative), size),
+      maxIterations,
+    });
     return { x, k, rr, size };
   });
   const stream = new Stream();
@@ -99,9 +110,13 @@ export async function conjugateGradient(
     const residual = size === 0 ? Math.sqrt(rr) : Math.sqrt(rr / size);
     if (!Number.isFinite(residual)) {
       result.x.dispose();
-      throw new NumericalError(op, `Expected a positive definite operator, received one that broke down after ${iterations} iterations`, {
-        hint: 'add damping: v => A(v).add(v.mul(delta))',
-      });
+      throw new NumericalError(
+        op,
+        `Expected a positive definite operator, received one that broke down after ${iterations} iterations`,
+        {
+          hint: 'add damping: v => A(v).add(v.mul(delta))',
+        },
+      );
     }
     return { x: result.x, converged: residual <= tolerance, iterations, residual };
   });

@@ -1,7 +1,8 @@
 /** First-order optimisers as pure functions: a state that travels along, and an update that returns what to add. */
+
+import { scalar } from '../core/concrete.js';
 import { add, div, mul, pow, sqrt, square, sub, zerosLike } from '../core/ops/elementwise.js';
 import type { Tensor } from '../core/tensor.js';
-import { scalar } from '../core/concrete.js';
 import { mapTree, treeLeaves } from '../core/tree.js';
 import { checkPositive } from './options.js';
 

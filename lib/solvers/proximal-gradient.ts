@@ -9,7 +9,15 @@ import type { Tensor } from '../core/tensor.js';
 import { grad } from '../transforms/differentiate.js';
 import { jit } from '../transforms/jit.js';
 import { emit, whileLoop } from '../transforms/loops.js';
-import { checkCount, checkDevice, checkKeys, checkPositive, type SolverOptions, solverOptionKeys, withStream } from './options.js';
+import {
+  checkCount,
+  checkDevice,
+  checkKeys,
+  checkPositive,
+  type SolverOptions,
+  solverOptionKeys,
+  withStream,
+} from './options.js';
 
 export interface ProximalGradientOptions extends SolverOptions {
   /** Step 1/L for the Lipschitz constant L of ∇f. Required. */
@@ -72,7 +80,13 @@ export async function proximalGradient(
           change: div(gap, where(greater(size, 1), size, 1)),
         };
       },
-      { x: start, y: start, t: one(), k: full([], 0, { dtype: 'int32' }), change: full([], Number.POSITIVE_INFINITY, { dtype }) },
+      {
+        x: start,
+        y: start,
+        t: one(),
+        k: full([], 0, { dtype: 'int32' }),
+        change: full([], Number.POSITIVE_INFINITY, { dtype }),
+      },
     ),
   );
   const stream = new Stream();

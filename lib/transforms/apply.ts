@@ -1,9 +1,10 @@
 /** What all transforms share: tracing a function of trees into a Program of flat lists, and back. */
+
+import { scalar } from '../core/concrete.js';
 import { ShapeError } from '../core/errors.js';
 import type { Program } from '../core/program.js';
 import { Tensor } from '../core/tensor.js';
 import { type TensorLike, trace } from '../core/tracing.js';
-import { scalar } from '../core/concrete.js';
 import { flatten, type TreeShape } from '../core/tree.js';
 import type { TensorType } from '../core/types.js';
 
@@ -16,11 +17,18 @@ export interface FunctionProgram {
 
 /** Numbers among the leaves become float32 scalars (bools for booleans): arguments are values, not constants. */
 export function asTensors(leaves: readonly TensorLike[]): Tensor[] {
-  return leaves.map((leaf) => (leaf instanceof Tensor ? leaf : scalar(leaf, typeof leaf === 'boolean' ? 'bool' : 'float32')));
+  return leaves.map((leaf) =>
+    leaf instanceof Tensor ? leaf : scalar(leaf, typeof leaf === 'boolean' ? 'bool' : 'float32'),
+  );
 }
 
 /** Traces `f` over arguments of the given structure and types. */
-export function traceFunction(op: string, f: (...args: never[]) => unknown, input: TreeShape, types: readonly TensorType[]): FunctionProgram {
+export function traceFunction(
+  op: string,
+  f: (...args: never[]) => unknown,
+  input: TreeShape,
+  types: readonly TensorType[],
+): FunctionProgram {
   const traced = trace(types, (...tracers) => {
     const result = f(...(input.build(tracers) as never[]));
     if (result instanceof Promise) {
@@ -44,4 +52,3 @@ export function checkScalarOutput(op: string, { program, output }: FunctionProgr
     hint: 'reduce it with sum() or mean()',
   });
 }
-

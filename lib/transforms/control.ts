@@ -34,8 +34,14 @@ function movingCarry(start: boolean[], reached: (moving: boolean[]) => boolean[]
 }
 
 /** The Program with its inputs and outputs in another order. */
-function reorder(program: Program, types: readonly TensorType[], arrange: (args: readonly Tensor[]) => Tensor[], pick: (outputs: Tensor[]) => Tensor[]): Program {
-  return trace(types, (...args) => ({ outputs: pick(inlineProgram(program, arrange(args))), result: undefined })).program;
+function reorder(
+  program: Program,
+  types: readonly TensorType[],
+  arrange: (args: readonly Tensor[]) => Tensor[],
+  pick: (outputs: Tensor[]) => Tensor[],
+): Program {
+  return trace(types, (...args) => ({ outputs: pick(inlineProgram(program, arrange(args))), result: undefined }))
+    .program;
 }
 
 // while
@@ -67,14 +73,21 @@ export const whilePrimitive = definePrimitive<WhileParams>({
     );
     // (constants, carry, dconstants, dcarry) -> (carry, dcarry), with the loop's order of operands.
     const derived = jvpProgram(body, [...movingConstants, ...moving], moving);
-    const dConstants = constants.flatMap((_, k) => (movingConstants[k] ? [tangents[conditionConstants + k] as Tensor] : []));
+    const dConstants = constants.flatMap((_, k) =>
+      movingConstants[k] ? [tangents[conditionConstants + k] as Tensor] : [],
+    );
     const dCarry = carry.flatMap((value, k) => (moving[k] ? [filled(tangents[split + k], value)] : []));
     const order = [...constants, ...dConstants, ...carry, ...dCarry];
     const [c, dc, x] = [constants.length, dConstants.length, carry.length];
     const jointBody = reorder(
       derived,
       typesOf(order),
-      (args) => [...args.slice(0, c), ...args.slice(c + dc, c + dc + x), ...args.slice(c, c + dc), ...args.slice(c + dc + x)],
+      (args) => [
+        ...args.slice(0, c),
+        ...args.slice(c + dc, c + dc + x),
+        ...args.slice(c, c + dc),
+        ...args.slice(c + dc + x),
+      ],
       (outputs) => outputs,
     );
     const jointCondition = reorder(
@@ -112,12 +125,17 @@ export const scanPrimitive = definePrimitive<ScanParams>({
     const carried = inputs.slice(constants, constants + carry);
     checkCarry('scan', carried, body.outputTypes);
     for (const type of inputs.slice(constants + carry)) {
-      if (type.shape[0] !== length) throw new ShapeError('scan', `Expected xs with ${length} steps along axis 0, received ${type}`);
+      if (type.shape[0] !== length)
+        throw new ShapeError('scan', `Expected xs with ${length} steps along axis 0, received ${type}`);
     }
     return [...carried, ...body.outputTypes.slice(carry).map((type) => type.withShape([length, ...type.shape]))];
   },
   jvpJoint: ({ inputs, tangents, params: { body, constants, carry, length, reverse } }) => {
-    const [cs, carried, xs] = [inputs.slice(0, constants), inputs.slice(constants, constants + carry), inputs.slice(constants + carry)];
+    const [cs, carried, xs] = [
+      inputs.slice(0, constants),
+      inputs.slice(constants, constants + carry),
+      inputs.slice(constants + carry),
+    ];
     const has = (k: number): boolean => tangents[k] != null;
     const movingConstants = cs.map((_, k) => has(k));
     const movingXs = xs.map((_, k) => has(constants + carry + k));
@@ -135,7 +153,10 @@ export const scanPrimitive = definePrimitive<ScanParams>({
     const dxs = pick(xs, constants + carry, movingXs);
     const outCount = body.outputs.length;
     const stepTypes = [
-      ...typesOf(cs), ...typesOf(dcs), ...typesOf(carried), ...typesOf(dcarried),
+      ...typesOf(cs),
+      ...typesOf(dcs),
+      ...typesOf(carried),
+      ...typesOf(dcarried),
       ...[...xs, ...dxs].map((x) => x.type.withShape(x.shape.slice(1))),
     ];
     const groups = [cs.length, dcs.length, carried.length, dcarried.length, xs.length, dxs.length];
@@ -148,21 +169,39 @@ export const scanPrimitive = definePrimitive<ScanParams>({
       },
       (outputs) => {
         const d = outputs.slice(outCount);
-        return [...outputs.slice(0, carry), ...d.slice(0, dcarried.length), ...outputs.slice(carry, outCount), ...d.slice(dcarried.length)];
+        return [
+          ...outputs.slice(0, carry),
+          ...d.slice(0, dcarried.length),
+          ...outputs.slice(carry, outCount),
+          ...d.slice(dcarried.length),
+        ];
       },
     );
     const results = bind(scanPrimitive, [...cs, ...dcs, ...carried, ...dcarried, ...xs, ...dxs], {
-      body: jointBody, constants: cs.length + dcs.length, carry: carry + dcarried.length, length, reverse,
+      body: jointBody,
+      constants: cs.length + dcs.length,
+      carry: carry + dcarried.length,
+      length,
+      reverse,
     });
     const ys = outCount - carry;
-    const [out, dout, y, dy] = cut(results, [carry, dcarried.length, ys, results.length - carry - dcarried.length - ys]) as [Tensor[], Tensor[], Tensor[], Tensor[]];
+    const [out, dout, y, dy] = cut(results, [
+      carry,
+      dcarried.length,
+      ys,
+      results.length - carry - dcarried.length - ys,
+    ]) as [Tensor[], Tensor[], Tensor[], Tensor[]];
     const derivatives = [...dout, ...dy];
     let next = 0;
     return { outputs: [...out, ...y], tangents: wanted.map((is) => (is ? (derivatives[next++] as Tensor) : null)) };
   },
   // Keeps the carries on the way forward and runs each step again on the way back: memory for one carry a step, weights never stacked.
   vjp: ({ inputs, active, params: { body, constants, carry, length, reverse } }) => {
-    const [cs, carried, xs] = [inputs.slice(0, constants), inputs.slice(constants, constants + carry), inputs.slice(constants + carry)];
+    const [cs, carried, xs] = [
+      inputs.slice(0, constants),
+      inputs.slice(constants, constants + carry),
+      inputs.slice(constants + carry),
+    ];
     const keeping = trace(body.inputTypes, (...args) => {
       const outputs = inlineProgram(body, args);
       return { outputs: [...outputs, ...args.slice(constants, constants + carry)], result: undefined };
@@ -188,14 +227,32 @@ export const scanPrimitive = definePrimitive<ScanParams>({
       const backward = trace(
         [...typesOf(cs), ...typesOf(sums), ...typesOf(dcarried), ...[...history, ...xs, ...dys].map(steps)],
         (...args) => {
-          const [c, total, dc, h, x, dy] = cut(args, groups) as [Tensor[], Tensor[], Tensor[], Tensor[], Tensor[], Tensor[]];
+          const [c, total, dc, h, x, dy] = cut(args, groups) as [
+            Tensor[],
+            Tensor[],
+            Tensor[],
+            Tensor[],
+            Tensor[],
+            Tensor[],
+          ];
           const pulled = inlineProgram(step, [...c, ...h, ...x, ...dc, ...dy]).slice(body.outputs.length);
-          const [dcs, dprevious, dx] = cut(pulled, [sums.length, dcarried.length, pulled.length - sums.length - dcarried.length]) as [Tensor[], Tensor[], Tensor[]];
-          return { outputs: [...total.map((sum, k) => add(sum, dcs[k] as Tensor)), ...dprevious, ...dx], result: undefined };
+          const [dcs, dprevious, dx] = cut(pulled, [
+            sums.length,
+            dcarried.length,
+            pulled.length - sums.length - dcarried.length,
+          ]) as [Tensor[], Tensor[], Tensor[]];
+          return {
+            outputs: [...total.map((sum, k) => add(sum, dcs[k] as Tensor)), ...dprevious, ...dx],
+            result: undefined,
+          };
         },
       ).program;
       const pulled = bind(scanPrimitive, [...cs, ...sums, ...dcarried, ...history, ...xs, ...dys], {
-        body: backward, constants: cs.length, carry: sums.length + dcarried.length, length, reverse: !reverse,
+        body: backward,
+        constants: cs.length,
+        carry: sums.length + dcarried.length,
+        length,
+        reverse: !reverse,
       });
       let next = 0;
       return [...movingConstants, ...movingCarried, ...movingXs].map((is) => (is ? (pulled[next++] as Tensor) : null));
@@ -222,10 +279,14 @@ export const condPrimitive = definePrimitive<CondParams>({
   name: 'cond',
   infer: (inputs, { onTrue, onFalse }) => {
     const [predicate] = inputs as [TensorType];
-    if (predicate.dtype !== 'bool' || predicate.rank !== 0) throw new DTypeError('cond', `Expected a bool scalar to decide on, received ${predicate}`);
+    if (predicate.dtype !== 'bool' || predicate.rank !== 0)
+      throw new DTypeError('cond', `Expected a bool scalar to decide on, received ${predicate}`);
     onTrue.outputTypes.forEach((type, k) => {
       if (onFalse.outputTypes[k] !== type) {
-        throw new ShapeError('cond', `Expected both branches to return the same types, received ${type} and ${onFalse.outputTypes[k] ?? 'nothing'} as result ${k}`);
+        throw new ShapeError(
+          'cond',
+          `Expected both branches to return the same types, received ${type} and ${onFalse.outputTypes[k] ?? 'nothing'} as result ${k}`,
+        );
       }
     });
     return onTrue.outputTypes;
@@ -251,9 +312,15 @@ export const condPrimitive = definePrimitive<CondParams>({
         const cts = outputs.flatMap((output, k) => (isFloat(output.dtype) ? [filled(cotangents[k], output)] : []));
         const backward = (branch: Program): Program => {
           const whole = vjpProgram(branch, moving);
-          return trace(whole.inputTypes, (...args) => ({ outputs: inlineProgram(whole, args).slice(branch.outputs.length), result: undefined })).program;
+          return trace(whole.inputTypes, (...args) => ({
+            outputs: inlineProgram(whole, args).slice(branch.outputs.length),
+            result: undefined,
+          })).program;
         };
-        const pulled = bind(condPrimitive, [...inputs, ...cts], { onTrue: backward(params.onTrue), onFalse: backward(params.onFalse) });
+        const pulled = bind(condPrimitive, [...inputs, ...cts], {
+          onTrue: backward(params.onTrue),
+          onFalse: backward(params.onFalse),
+        });
         let next = 0;
         return [null, ...moving.map((is) => (is ? (pulled[next++] as Tensor) : null))];
       },

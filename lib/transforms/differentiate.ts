@@ -26,7 +26,12 @@ interface Call extends FunctionProgram {
 function traceCall(op: string, f: AnyFunction, args: readonly unknown[]): Call {
   const { leaves, shape } = flatten(op, args);
   const tensors = asTensors(leaves);
-  const traced = traceFunction(op, f, shape, tensors.map((value) => value.type));
+  const traced = traceFunction(
+    op,
+    f,
+    shape,
+    tensors.map((value) => value.type),
+  );
   let start = traced.captures.length;
   const spans = args.map((arg) => {
     const span = { start, shape: flatten(op, arg).shape };
@@ -41,7 +46,8 @@ function activeInputs(op: string, call: Call, argnums: readonly number[]): boole
   const active = call.inputs.map(() => false);
   for (const position of argnums) {
     const span = call.spans[position];
-    if (!span) throw new DomainError(op, `Expected argnums within the ${call.spans.length} arguments, received ${position}`);
+    if (!span)
+      throw new DomainError(op, `Expected argnums within the ${call.spans.length} arguments, received ${position}`);
     for (let k = 0; k < span.shape.leaves; k++) {
       const { type } = call.inputs[span.start + k] as Tensor;
       if (!isFloat(type.dtype)) {
@@ -66,7 +72,10 @@ export function valueAndGrad<A extends readonly unknown[]>(
     const active = activeInputs('grad', call, positions);
     const [type] = call.program.outputTypes as [TensorType];
     const program = vjpProgram(call.program, active);
-    const [value, ...gradients] = applyProgram('grad', program, [...call.inputs, full(type, 1)]) as [Tensor, ...Tensor[]];
+    const [value, ...gradients] = applyProgram('grad', program, [...call.inputs, full(type, 1)]) as [
+      Tensor,
+      ...Tensor[],
+    ];
     // Gradients come in the order of the inputs; argnums may name them in another.
     const ordered = positions.map((position) => {
       const { start, shape } = call.spans[position] as Call['spans'][number];
@@ -85,7 +94,10 @@ export function valueAndGrad<A extends readonly unknown[]>(
  * @throws {ShapeError} `f` returns something else.  {DTypeError} an integer argument.
  *   {TracingError} `f` contains a whileLoop (use scan), or uses a traced value as a number.
  */
-export function grad<A extends readonly unknown[]>(f: (...args: A) => Tensor, options?: GradOptions): (...args: A) => Tensors<A[0]> {
+export function grad<A extends readonly unknown[]>(
+  f: (...args: A) => Tensor,
+  options?: GradOptions,
+): (...args: A) => Tensors<A[0]> {
   const both = valueAndGrad(f, options);
   return (...args) => {
     const [value, gradient] = both(...args);
@@ -117,9 +129,11 @@ export function vjp<A extends readonly unknown[], R>(
     const cotangents = asTensors(leaves).filter((ct, k) => checkLike('vjp', ct, outputs[k] as Tensor));
     const gradients = applyProgram('vjp', backward, [...residuals, ...cotangents]);
     let next = 0;
-    const all = call.inputs.slice(call.captures.length).map((input) =>
-      isFloat(input.dtype) ? (gradients[next++] as Tensor) : full(TensorType.of('float32', input.shape), 0),
-    );
+    const all = call.inputs
+      .slice(call.captures.length)
+      .map((input) =>
+        isFloat(input.dtype) ? (gradients[next++] as Tensor) : full(TensorType.of('float32', input.shape), 0),
+      );
     return call.spans.map(({ start, shape: tree }) => {
       const from = start - call.captures.length;
       return tree.build(all.slice(from, from + tree.leaves));
@@ -148,7 +162,10 @@ export function jvp<A extends readonly unknown[], R>(
   const given = flatten('jvp', tangents);
   const expected = flatten('jvp', primals);
   if (given.shape.text !== expected.shape.text) {
-    throw new ShapeError('jvp', `Expected tangents of the structure ${expected.shape.text}, received ${given.shape.text}`);
+    throw new ShapeError(
+      'jvp',
+      `Expected tangents of the structure ${expected.shape.text}, received ${given.shape.text}`,
+    );
   }
   const captured = call.captures.length;
   const active = call.inputs.map((input, k) => k >= captured && isFloat(input.dtype));
@@ -186,11 +203,15 @@ export function linearTranspose<X, R>(f: (x: X) => R, example: X): (y: Tensors<R
   return (y) => {
     const { leaves, shape } = flatten('linearTranspose', y);
     if (shape.text !== call.output.text) {
-      throw new ShapeError('linearTranspose', `Expected an argument of the structure ${call.output.text}, received ${shape.text}`);
+      throw new ShapeError(
+        'linearTranspose',
+        `Expected an argument of the structure ${call.output.text}, received ${shape.text}`,
+      );
     }
     const tensors = asTensors(leaves);
     call.program.outputTypes.forEach((type, k) => {
-      if (tensors[k]?.type !== type) throw new ShapeError('linearTranspose', `Expected ${type}, received ${tensors[k]?.type}`);
+      if (tensors[k]?.type !== type)
+        throw new ShapeError('linearTranspose', `Expected ${type}, received ${tensors[k]?.type}`);
     });
     const results = applyProgram('linearTranspose', transposed, [...call.captures, ...tensors]);
     return (call.spans[0] as Call['spans'][number]).shape.build(results) as Tensors<X>;

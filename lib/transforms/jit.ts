@@ -34,7 +34,10 @@ interface Entry {
  *   Shape and dtype errors of the operations in `f`.
  * @example  const step = jit((w: Tensor, x: Tensor) => w.sub(grad(loss)(w, x).mul(0.1)), { donate: [0] });
  */
-export function jit<A extends readonly unknown[], R>(f: (...args: A) => R, options: JitOptions = {}): (...args: A) => Tensors<R> {
+export function jit<A extends readonly unknown[], R>(
+  f: (...args: A) => R,
+  options: JitOptions = {},
+): (...args: A) => Tensors<R> {
   const donate = new Set(options.donate ?? []);
   for (const position of donate) {
     if (!Number.isInteger(position) || position < 0) {
@@ -70,7 +73,13 @@ export function jit<A extends readonly unknown[], R>(f: (...args: A) => R, optio
     }
     let entry = entries.get(key);
     if (!entry) {
-      entry = compile(f as unknown as (...args: never[]) => unknown, args, shape ?? flatten('jit', args).shape, tensors, donate);
+      entry = compile(
+        f as unknown as (...args: never[]) => unknown,
+        args,
+        shape ?? flatten('jit', args).shape,
+        tensors,
+        donate,
+      );
       entries.set(key, entry);
     }
     const inputs = entry.captures.length === 0 ? tensors : [...entry.captures, ...tensors];
@@ -88,7 +97,12 @@ function compile(
   tensors: readonly Tensor[],
   donate: ReadonlySet<number>,
 ): Entry {
-  const { program, captures, output } = traceFunction('jit', f, shape, tensors.map((value) => value.type));
+  const { program, captures, output } = traceFunction(
+    'jit',
+    f,
+    shape,
+    tensors.map((value) => value.type),
+  );
   const donated: number[] = [];
   let at = captures.length;
   args.forEach((arg, position) => {
@@ -97,15 +111,20 @@ function compile(
     at += count;
   });
   const given = donated.map((position) => tensors[position - captures.length]);
-  if (new Set(given).size !== given.length) throw new DisposedError('jit', 'Expected each donated tensor once, received one twice');
+  if (new Set(given).size !== given.length)
+    throw new DisposedError('jit', 'Expected each donated tensor once, received one twice');
   return { compiled: CompiledProgram.compile(program, new Set(donated)), captures, output, donated };
 }
 
 /** The Program that `f` traces to for these arguments, for reading: print it. */
-export function program<A extends readonly unknown[]>(f: (...args: A) => unknown): (...args: A) => import('../core/program.js').Program {
+export function program<A extends readonly unknown[]>(
+  f: (...args: A) => unknown,
+): (...args: A) => import('../core/program.js').Program {
   return (...args) => {
     const { leaves, shape } = flatten('program', args);
-    const types = leaves.map((leaf) => (leaf instanceof Tensor ? leaf.type : scalar(leaf, typeof leaf === 'boolean' ? 'bool' : 'float32').type));
+    const types = leaves.map((leaf) =>
+      leaf instanceof Tensor ? leaf.type : scalar(leaf, typeof leaf === 'boolean' ? 'bool' : 'float32').type,
+    );
     return traceFunction('program', f as unknown as (...args: never[]) => unknown, shape, types).program;
   };
 }

@@ -3,7 +3,7 @@ import { isFloat } from '../core/dtype.js';
 import { InternalError } from '../core/errors.js';
 import type { Tangent } from '../core/primitive.js';
 import { zeros } from '../core/primitives/lax.js';
-import { type Atom, eliminateDeadCode, type Equation, type Program, Variable } from '../core/program.js';
+import { type Atom, type Equation, eliminateDeadCode, type Program, Variable } from '../core/program.js';
 import type { Tensor } from '../core/tensor.js';
 import { bind, readAtom, trace } from '../core/tracing.js';
 
@@ -41,7 +41,8 @@ function pushEquation(
   inputs: readonly Tensor[],
   tangents: readonly Tangent[],
 ): { outputs: Tensor[]; tangents: Tangent[] } {
-  if (tangents.every((t) => !t) || !primitive.differentiable) return { outputs: bind(primitive, inputs, params), tangents: [] };
+  if (tangents.every((t) => !t) || !primitive.differentiable)
+    return { outputs: bind(primitive, inputs, params), tangents: [] };
   if (primitive.jvpJoint) return primitive.jvpJoint({ inputs, tangents, params });
   if (!primitive.jvp) throw new InternalError(primitive.name, 'Expected a jvp rule');
   const outputs = bind(primitive, inputs, params);

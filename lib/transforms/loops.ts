@@ -1,7 +1,7 @@
 /** whileLoop, scan, cond and emit: control flow as values, over trees. */
 import { DomainError, DTypeError, ShapeError } from '../core/errors.js';
-import type { Program } from '../core/program.js';
 import { primitive } from '../core/primitives/lax.js';
+import type { Program } from '../core/program.js';
 import { Tensor } from '../core/tensor.js';
 import { bind, inlineProgram } from '../core/tracing.js';
 import { flatten, type Tensors, type TreeShape } from '../core/tree.js';
@@ -44,7 +44,11 @@ function checkPredicate(op: string, program: Program): void {
  * @throws {ShapeError | DTypeError} the body changes structure or types.
  * Forward-mode differentiable (jvp); reverse mode needs `scan`.
  */
-export function whileLoop<T>(condition: (x: Tensors<T>) => Tensor, body: (x: Tensors<T>) => unknown, init: T): Tensors<T> {
+export function whileLoop<T>(
+  condition: (x: Tensors<T>) => Tensor,
+  body: (x: Tensors<T>) => unknown,
+  init: T,
+): Tensors<T> {
   const { leaves, shape } = flatten('whileLoop', init);
   const carry = asTensors(leaves);
   const types = carry.map((value) => value.type);
@@ -87,7 +91,10 @@ export function scan<C, X, Y>(
   const carry = asTensors(start.leaves);
   const sequences = stacked.leaves.map((leaf) => {
     if (leaf instanceof Tensor && leaf.rank > 0) return leaf;
-    throw new ShapeError('scan', `Expected xs with a leading axis to step along, received ${leaf instanceof Tensor ? leaf.type : 'a number'}`);
+    throw new ShapeError(
+      'scan',
+      `Expected xs with a leading axis to step along, received ${leaf instanceof Tensor ? leaf.type : 'a number'}`,
+    );
   });
   const length = options.length ?? sequences[0]?.shape[0];
   if (length === undefined || !Number.isInteger(length) || length < 0) {
@@ -99,7 +106,8 @@ export function scan<C, X, Y>(
     'scan',
     ((c: Tensors<C>, x: Tensors<X>) => {
       const result = body(c, x);
-      if (!Array.isArray(result) || result.length !== 2) throw new ShapeError('scan', 'Expected a body that returns [carry, y]');
+      if (!Array.isArray(result) || result.length !== 2)
+        throw new ShapeError('scan', 'Expected a body that returns [carry, y]');
       pair = [flatten('scan', result[0]).shape, flatten('scan', result[1]).shape];
       return result;
     }) as AnyFunction,
@@ -115,7 +123,10 @@ export function scan<C, X, Y>(
     length,
     reverse: options.reverse ?? false,
   });
-  return [start.shape.build(results.slice(0, carry.length)) as Tensors<C>, y.build(results.slice(carry.length)) as Tensors<Y>];
+  return [
+    start.shape.build(results.slice(0, carry.length)) as Tensors<C>,
+    y.build(results.slice(carry.length)) as Tensors<Y>,
+  ];
 }
 
 /**
@@ -131,10 +142,9 @@ export function cond<A extends readonly unknown[], R>(
   const { leaves, shape } = flatten('cond', args);
   const operands = asTensors(leaves);
   const types = operands.map((value) => value.type);
-  const [yes, no] = [onTrue, onFalse].map((branch) => traceFunction('cond', branch as unknown as AnyFunction, shape, types)) as [
-    ReturnType<typeof traceFunction>,
-    ReturnType<typeof traceFunction>,
-  ];
+  const [yes, no] = [onTrue, onFalse].map((branch) =>
+    traceFunction('cond', branch as unknown as AnyFunction, shape, types),
+  ) as [ReturnType<typeof traceFunction>, ReturnType<typeof traceFunction>];
   checkStructure('cond', 'both branches to return results', yes.output, no.output);
   // Both branches take the captures of both, so that they have one signature.
   const captures = [...new Set([...yes.captures, ...no.captures])];
@@ -146,7 +156,12 @@ export function cond<A extends readonly unknown[], R>(
         const own = branch.captures.map((value) => values[captures.indexOf(value)] as Tensor);
         return inlineProgram(branch.program, [...own, ...values.slice(captures.length)]);
       }) as AnyFunction,
-      listShape(flatten('cond', all.map(() => 0)).shape),
+      listShape(
+        flatten(
+          'cond',
+          all.map(() => 0),
+        ).shape,
+      ),
       all,
     ),
   );

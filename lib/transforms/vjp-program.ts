@@ -6,7 +6,7 @@ import { isFloat } from '../core/dtype.js';
 import { InternalError, TracingError } from '../core/errors.js';
 import type { Tangent, TransposeOperand } from '../core/primitive.js';
 import { add, zeros } from '../core/primitives/lax.js';
-import { type Atom, eliminateDeadCode, type Equation, Program, Variable } from '../core/program.js';
+import { type Atom, type Equation, eliminateDeadCode, Program, Variable } from '../core/program.js';
 import type { Tensor } from '../core/tensor.js';
 import { bind, readAtom, trace } from '../core/tracing.js';
 import type { TensorType } from '../core/types.js';
@@ -48,13 +48,21 @@ class Tape {
    * @param known  tensors for the Program's inputs that are not unknown.
    * @returns the unknowns that the outputs are, or null for those that do not depend on one.
    */
-  append(program: Program, unknowns: ReadonlyMap<Variable, Unknown>, known: ReadonlyMap<Variable, Tensor>): (Unknown | null)[] {
+  append(
+    program: Program,
+    unknowns: ReadonlyMap<Variable, Unknown>,
+    known: ReadonlyMap<Variable, Tensor>,
+  ): (Unknown | null)[] {
     const linear = new Map(unknowns);
     const values = new Map(known);
     const unknownOf = (atom: Atom): Unknown | undefined => (atom instanceof Variable ? linear.get(atom) : undefined);
     for (const equation of program.equations) {
       if (!equation.inputs.some(unknownOf)) {
-        const outputs = bind(equation.primitive, equation.inputs.map((atom) => readAtom(values, atom)), equation.params);
+        const outputs = bind(
+          equation.primitive,
+          equation.inputs.map((atom) => readAtom(values, atom)),
+          equation.params,
+        );
         equation.outputs.forEach((variable, k) => values.set(variable, outputs[k] as Tensor));
         continue;
       }
@@ -83,7 +91,10 @@ function pullBack(
   const cotangents = outputs.map((unknown) => unknown.take());
   if (cotangents.every((ct) => !ct)) return;
   if (!primitive.transpose) {
-    throw new TracingError(primitive.name, `Expected a linear operation, received ${primitive.name}, which has no transpose`);
+    throw new TracingError(
+      primitive.name,
+      `Expected a linear operation, received ${primitive.name}, which has no transpose`,
+    );
   }
   const pulled = primitive.transpose({ cotangents, operands, params });
   inputs.forEach((unknown, k) => unknown?.accumulate(pulled[k]));
@@ -101,7 +112,11 @@ function linearize(
     return { outputs: bind(primitive, inputs, params), unknowns: equation.outputs.map(() => null) };
   }
   if (primitive.vjp) {
-    const { outputs, pullback } = primitive.vjp({ inputs, active: unknowns.map((unknown) => unknown !== null), params });
+    const { outputs, pullback } = primitive.vjp({
+      inputs,
+      active: unknowns.map((unknown) => unknown !== null),
+      params,
+    });
     const results = outputs.map((output) => (isFloat(output.dtype) ? new Unknown(output.type) : null));
     tape.push(() => {
       const cotangents = results.map((unknown) => unknown?.take() ?? null);
@@ -112,9 +127,13 @@ function linearize(
     return { outputs, unknowns: results };
   }
   if (!primitive.jvp) {
-    throw new TracingError(primitive.name, `Expected an operation with a reverse-mode derivative, received ${primitive.name}`, {
-      hint: primitive.forwardOnly ?? 'use jvp instead',
-    });
+    throw new TracingError(
+      primitive.name,
+      `Expected an operation with a reverse-mode derivative, received ${primitive.name}`,
+      {
+        hint: primitive.forwardOnly ?? 'use jvp instead',
+      },
+    );
   }
   const rule = primitive.jvp;
   const outputs = bind(primitive, inputs, params);
@@ -201,7 +220,10 @@ export function transposeProgram(program: Program, linear: number): Program {
       unknown.accumulate(args[fixed + k]);
     });
     tape.run();
-    return { outputs: [...unknowns.values()].map((unknown) => unknown.take() ?? zeros(unknown.type)), result: undefined };
+    return {
+      outputs: [...unknowns.values()].map((unknown) => unknown.take() ?? zeros(unknown.type)),
+      result: undefined,
+    };
   });
   return eliminateDeadCode(result);
 }
@@ -212,7 +234,11 @@ export function transposeProgram(program: Program, linear: number): Program {
  * @param outputs  how many outputs come before the gradients.
  * @returns forward: inputs to (outputs, residuals); backward: (residuals, cotangents) to gradients.
  */
-export function splitProgram(program: Program, inputs: number, outputs: number): { forward: Program; backward: Program } {
+export function splitProgram(
+  program: Program,
+  inputs: number,
+  outputs: number,
+): { forward: Program; backward: Program } {
   const late = new Set<Atom>(program.inputs.slice(inputs));
   const early: Equation[] = [];
   const after: Equation[] = [];
@@ -228,7 +254,9 @@ export function splitProgram(program: Program, inputs: number, outputs: number):
   }
   const saved = [...residuals];
   return {
-    forward: eliminateDeadCode(new Program(program.inputs.slice(0, inputs), early, [...program.outputs.slice(0, outputs), ...saved])),
+    forward: eliminateDeadCode(
+      new Program(program.inputs.slice(0, inputs), early, [...program.outputs.slice(0, outputs), ...saved]),
+    ),
     backward: eliminateDeadCode(new Program([...saved, ...program.inputs.slice(inputs)], after, gradients)),
   };
 }

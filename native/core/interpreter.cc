@@ -113,7 +113,9 @@ bool Interpreter::run_kernel(const Step& step, const RunContext& context) {
   for (int k = 0; k < step.in_count; ++k) in[k] = table_[index[k]];
   index = plan_.indices.data() + step.out;
   for (int k = 0; k < step.out_count; ++k) out[k] = table_[index[k]];
-  ct_error error;  // written only on failure
+  ct_error error;  // zeroing all of it would cost more than a small kernel
+  error.code = CT_INTERNAL;
+  error.op[0] = error.message[0] = '\0';
   const int32_t code = backend_.run(step.op, context.queue, in, out, table_[step.workspace], &error);
   return code == CT_OK || succeeded(code, error);
 }

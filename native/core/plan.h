@@ -110,19 +110,18 @@ struct Layout {
   std::vector<std::pair<int, uint64_t>> entries;
 };
 
-class Plan : public RefCounted {
+class Plan {
  public:
-  // Throws Error. `program` must be optimised.
-  Plan(Device& device, Program program);
+  // Throws Error. `optimised`: after the passes.
+  Plan(Device& on, Program optimised);
   ~Plan();
-  void release() {
-    if (drop()) delete this;
-  }
+  Plan(const Plan&) = delete;
+  Plan& operator=(const Plan&) = delete;
 
   const Layout& layout(int threads) const;
 
   Device& device;
-  const Program program;  // after the passes, for reading
+  const Program program;
   std::vector<ProgramPlan> programs;
   std::vector<int> indices;
   std::vector<LoopPlan> loops;

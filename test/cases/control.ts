@@ -1,9 +1,21 @@
 /** Rows of the primitives that the interpreter runs: loops, branches, checks, progress and time. */
-import * as ct from '../../lib/index.js';
+
 import type { Tensor } from '../../lib/index.js';
+import * as ct from '../../lib/index.js';
 import { at, build, type Values } from './array.js';
 import { applyPrimitive } from './movement.js';
-import { bits, example, floats, linear, noDerivative, type OperandSpec, type Row, range, smooth, usual } from './row.js';
+import {
+  bits,
+  example,
+  floats,
+  linear,
+  noDerivative,
+  type OperandSpec,
+  type Row,
+  range,
+  smooth,
+  usual,
+} from './row.js';
 
 const steps = (count: number): OperandSpec => ({ shape: [], dtype: 'int32', values: [count] });
 
@@ -25,7 +37,13 @@ const whileRow: Row = {
   apply: ([count, x, a]) => {
     const [result] = ct.whileLoop(
       ([, k]) => ct.less(k as Tensor, count as Tensor),
-      ([value, k]) => [ct.sin(value as Tensor).mul(a as Tensor).add((value as Tensor).mul(0.5)), (k as Tensor).add(1)],
+      ([value, k]) => [
+        ct
+          .sin(value as Tensor)
+          .mul(a as Tensor)
+          .add((value as Tensor).mul(0.5)),
+        (k as Tensor).add(1),
+      ],
       [x as Tensor, ct.zeros([], { dtype: 'int32' })] as Tensor[],
     );
     return [result as Tensor];
@@ -48,16 +66,27 @@ const whileRow: Row = {
 
 /** carry <- carry w + x, y = carry x, along axis 0 of xs [length, 2]. */
 const scanCase = (length: number, reverse: boolean) =>
-  example(`length ${length}${reverse ? ', reverse' : ''}`, [{ shape: [2] }, { shape: [length, 2] }, { shape: [2], domain: range(-0.9, 0.9) }], {
-    params: { reverse },
-    differentiate: length < 100,
-  });
+  example(
+    `length ${length}${reverse ? ', reverse' : ''}`,
+    [{ shape: [2] }, { shape: [length, 2] }, { shape: [2], domain: range(-0.9, 0.9) }],
+    {
+      params: { reverse },
+      differentiate: length < 100,
+    },
+  );
 
 const scanRow: Row = {
   primitive: 'scan',
   dtypes: floats,
   domain: usual,
-  cases: [scanCase(0, false), scanCase(1, false), scanCase(5, false), scanCase(5, true), scanCase(300, false), scanCase(300, true)],
+  cases: [
+    scanCase(0, false),
+    scanCase(1, false),
+    scanCase(5, false),
+    scanCase(5, true),
+    scanCase(300, false),
+    scanCase(300, true),
+  ],
   apply: ([start, xs, w], { reverse }) => {
     const [carry, ys] = ct.scan(
       (c: Tensor, x: Tensor) => {
@@ -118,7 +147,10 @@ const condRow: Row = {
   },
   reference: ([test, x, y]) => {
     const [a, b] = [x as Values, y as Values];
-    const map = (f: (p: number, q: number) => number): Values => ({ ...a, values: a.values.map((p, k) => f(p, b.values[k] as number)) });
+    const map = (f: (p: number, q: number) => number): Values => ({
+      ...a,
+      values: a.values.map((p, k) => f(p, b.values[k] as number)),
+    });
     return (test as Values).values[0]
       ? [map((p, q) => p * q), map((p, q) => p - q)]
       : [map((p) => Math.sin(p)), map((p, q) => p * p * q)];
@@ -152,7 +184,7 @@ const emitRow: Row = {
   primitive: 'emit',
   dtypes: floats,
   domain: usual,
-  cases: [example('a sum beside the values', [[5]])],
+  cases: [example('a sum beside the values', [[5]], { differentiate: false })],
   apply: ([x]) => {
     ct.emit('progress', { total: ct.sum(x as Tensor) });
     return [ct.neg(x as Tensor)];
@@ -168,11 +200,13 @@ const clockRow: Row = {
   primitive: 'clock',
   dtypes: floats,
   domain: bits,
-  cases: [example('two readings', [[1000]])],
+  cases: [example('two readings', [[1000]], { differentiate: false })],
   apply: ([x]) => {
     const first = ct.clock(x as Tensor);
     const second = ct.clock(first.add(ct.cast(ct.sum(ct.exp(x as Tensor)), 'float64').mul(0)));
-    return [ct.logicalAnd(ct.greaterEqual(second, first), ct.logicalAnd(ct.greaterEqual(first, 0), ct.less(second, 86_400)))];
+    return [
+      ct.logicalAnd(ct.greaterEqual(second, first), ct.logicalAnd(ct.greaterEqual(first, 0), ct.less(second, 86_400))),
+    ];
   },
   reference: () => [{ dtype: 'bool', shape: [], values: Float64Array.of(1) }],
   budget: () => 0,

@@ -1,6 +1,7 @@
 /** Rows of the elementwise primitives. Their public operations broadcast, so the cases do. */
-import * as ct from '../../lib/index.js';
+
 import type { DType, Tensor, TensorLike } from '../../lib/index.js';
+import * as ct from '../../lib/index.js';
 import { atBroadcast, broadcastShape, build, type Expected, isFloat, represent, sizeOf, type Values } from './array.js';
 import {
   bits,
@@ -10,6 +11,7 @@ import {
   everything,
   example,
   floats,
+  linear,
   noDerivative,
   numbers,
   once,
@@ -20,13 +22,39 @@ import {
   twoSided,
   usual,
   words,
-  linear,
 } from './row.js';
 
 /** Floats where formulas have their branches: zeros, halves, denormals, ends of the range, not a number. */
 const edges = [
-  0, -0, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, 3.5, 1e-30, -1e-30, 1e-40, -1e-40, 1e-8, -1e-8, 17, -17, 87, -87, 100, -100, 1e7,
-  -1e7, 1e30, -1e30, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN,
+  0,
+  -0,
+  1,
+  -1,
+  0.5,
+  -0.5,
+  1.5,
+  2.5,
+  -2.5,
+  3.5,
+  1e-30,
+  -1e-30,
+  1e-40,
+  -1e-40,
+  1e-8,
+  -1e-8,
+  17,
+  -17,
+  87,
+  -87,
+  100,
+  -100,
+  1e7,
+  -1e7,
+  1e30,
+  -1e30,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+  Number.NaN,
 ];
 const wholeEdges = [0, 1, -1, 2, -2, 2147483647, -2147483648, 65536, -65536];
 
@@ -58,15 +86,25 @@ interface UnaryOptions {
   readonly edges?: readonly number[];
 }
 
-function unary(primitive: string, operation: (x: Tensor) => Tensor, f: (x: number) => number, options: UnaryOptions): Row {
+function unary(
+  primitive: string,
+  operation: (x: Tensor) => Tensor,
+  f: (x: number) => number,
+  options: UnaryOptions,
+): Row {
   const special = options.edges ?? edges;
   const integer = options.dtypes?.some((dtype) => dtype === 'int32' || dtype === 'uint32');
   const whole = options.dtypes?.filter((dtype) => dtype === 'int32' || dtype === 'uint32') ?? [];
   const cases: Case[] = unaryShapes.map((shape) => example(`[${shape}]`, [shape]));
   if (options.dtypes?.[0] !== 'bool') {
-    cases.push(example('edges', [{ shape: [special.length], values: special }], { dtypes: floats, differentiate: false }));
+    cases.push(
+      example('edges', [{ shape: [special.length], values: special }], { dtypes: floats, differentiate: false }),
+    );
   }
-  if (integer) cases.push(example('edges', [{ shape: [wholeEdges.length], values: wholeEdges }], { dtypes: whole, differentiate: false }));
+  if (integer)
+    cases.push(
+      example('edges', [{ shape: [wholeEdges.length], values: wholeEdges }], { dtypes: whole, differentiate: false }),
+    );
   return {
     primitive,
     dtypes: options.dtypes ?? floats,
@@ -137,10 +175,19 @@ const pairShapes: readonly [number[], number[]][] = [
   [[0], [0]],
   [[0, 3], [3]],
   [[1], [1]],
-  [[5, 3], [5, 3]],
-  [[4, 1, 3], [2, 1]],
+  [
+    [5, 3],
+    [5, 3],
+  ],
+  [
+    [4, 1, 3],
+    [2, 1],
+  ],
   [[6], [5, 6]],
-  [[1, 1], [3, 4]],
+  [
+    [1, 1],
+    [3, 4],
+  ],
   [[50_021], [50_021]],
 ];
 
@@ -149,7 +196,23 @@ const crossed = (values: readonly number[]): [number[], number[]] => [
   values.flatMap((x) => values.map(() => x)),
   values.flatMap(() => values),
 ];
-const pairEdges = [0, -0, 1, -1, 2, -2, 3, -3, 0.5, -0.5, 1e-30, 1e30, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
+const pairEdges = [
+  0,
+  -0,
+  1,
+  -1,
+  2,
+  -2,
+  3,
+  -3,
+  0.5,
+  -0.5,
+  1e-30,
+  1e30,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+  Number.NaN,
+];
 
 interface BinaryOptions {
   readonly dtypes?: readonly DType[];
@@ -178,7 +241,14 @@ function binary(
   const edgeCase = (values: readonly number[], only: readonly DType[]): Case => {
     const [x, y] = crossed(values);
     const shape = [x.length];
-    return example('edges', [{ shape, values: x }, { shape, values: y }], { dtypes: only, differentiate: false });
+    return example(
+      'edges',
+      [
+        { shape, values: x },
+        { shape, values: y },
+      ],
+      { dtypes: only, differentiate: false },
+    );
   };
   if (dtypes[0] !== 'bool') cases.push(edgeCase(pairEdges, floats));
   if (whole.length > 0) cases.push(edgeCase(wholeEdges, whole));
@@ -201,8 +271,10 @@ function power(x: number, y: number): number {
   return x ** y;
 }
 
-const quotient = (dtype: DType) => (x: number, y: number): number =>
-  dtype === 'int32' || dtype === 'uint32' ? (y === 0 ? 0 : Math.trunc(x / y)) : x / y;
+const quotient =
+  (dtype: DType) =>
+  (x: number, y: number): number =>
+    dtype === 'int32' || dtype === 'uint32' ? (y === 0 ? 0 : Math.trunc(x / y)) : x / y;
 
 /** Distinct magnitudes for the operands, so that no pair is within a difference step of a tie. */
 const quarters: Domain = (random, dtype) => (isFloat(dtype) ? random.integer(-20, 20) / 4 : usual(random, dtype));
@@ -219,7 +291,8 @@ const binaryRows: Row[] = [
   binary('mul', ct.mul, multiply, { ulps: 0.5, derivative: smooth([0, 1], [[0], [1]]) }),
   {
     ...divRow,
-    reference: (operands) => pointwise(quotient((operands[0] as Values).dtype) as (...xs: number[]) => number)(operands),
+    reference: (operands) =>
+      pointwise(quotient((operands[0] as Values).dtype) as (...xs: number[]) => number)(operands),
   },
   binary('pow', ct.pow, power, {
     dtypes: floats,
@@ -292,8 +365,16 @@ const castRow: Row = {
       example(`to ${to} []`, [[]], { params, dtypes: target(everything), differentiate: false }),
       example(`to ${to} [0]`, [[0]], { params, dtypes: target(everything), differentiate: false }),
       example(`to ${to} [10007]`, [[10_007]], { params, dtypes: target(everything), differentiate: false }),
-      example(`to ${to} edges`, [{ shape: [castEdges.length], values: castEdges }], { params, dtypes: target(floats), differentiate: false }),
-      example(`to ${to} words`, [{ shape: [1001], domain: words }], { params, dtypes: target(['int32', 'uint32']), differentiate: false }),
+      example(`to ${to} edges`, [{ shape: [castEdges.length], values: castEdges }], {
+        params,
+        dtypes: target(floats),
+        differentiate: false,
+      }),
+      example(`to ${to} words`, [{ shape: [1001], domain: words }], {
+        params,
+        dtypes: target(['int32', 'uint32']),
+        differentiate: false,
+      }),
     ];
   }),
   apply: ([x], { dtype }) => [ct.cast(x as Tensor, dtype as DType)],
@@ -310,4 +391,3 @@ const castRow: Row = {
 };
 
 export const elementwiseRows: readonly Row[] = [...unaryRows, ...binaryRows, selectRow, castRow];
-

@@ -1,6 +1,7 @@
 /** Rows of the primitives that read and write at positions given by data. */
-import * as ct from '../../lib/index.js';
+
 import type { Shape, Tensor } from '../../lib/index.js';
+import * as ct from '../../lib/index.js';
 import { at, build, flatten, indices, isFloat, sizeOf, type Values } from './array.js';
 import { everything, example, linear, numbers, type OperandSpec, type Row, usual } from './row.js';
 
@@ -25,7 +26,10 @@ const gatherRow: Row = {
     example('rows', [[6, 4], positions([3], 0, 5)], { params: { axis: 0 } }),
     example('columns, repeated', [[3, 4], positions([2, 5], 0, 3)], { params: { axis: 1 } }),
     example('middle axis', [[2, 5, 3], positions([4], 0, 4)], { params: { axis: 1 } }),
-    example('outside', [[4, 2], given([-1, 0, 3, 4, 2147483647, -2147483648])], { params: { axis: 0 }, differentiate: false }),
+    example('outside', [[4, 2], given([-1, 0, 3, 4, 2147483647, -2147483648])], {
+      params: { axis: 0 },
+      differentiate: false,
+    }),
     example('large', [[501, 33], positions([1000], 0, 500)], { params: { axis: 0 } }),
   ],
   apply: ([x, index], { axis }) => [ct.take(x as Tensor, index as Tensor, axis as number)],
@@ -109,7 +113,14 @@ const dynamicSliceRow: Row = {
     const source = x as Values;
     const sizes = params.sizes as Shape;
     const corner = fitted(start as Values, source.shape, sizes);
-    return [build(source.dtype, sizes, (index) => at(source, index.map((i, k) => i + (corner[k] as number))))];
+    return [
+      build(source.dtype, sizes, (index) =>
+        at(
+          source,
+          index.map((i, k) => i + (corner[k] as number)),
+        ),
+      ),
+    ];
   },
   budget: () => 0,
   derivative: linear([0]),
@@ -135,7 +146,12 @@ const dynamicUpdateRow: Row = {
     const corner = fitted(start as Values, source.shape, block.shape);
     const values = Float64Array.from(source.values);
     for (const index of indices(block.shape)) {
-      values[flatten(index.map((i, k) => i + (corner[k] as number)), source.shape)] = at(block, index);
+      values[
+        flatten(
+          index.map((i, k) => i + (corner[k] as number)),
+          source.shape,
+        )
+      ] = at(block, index);
     }
     return [{ ...source, values }];
   },

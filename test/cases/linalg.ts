@@ -1,6 +1,7 @@
 /** Rows of the linear algebra primitives. Inputs are well conditioned, so that errors are those of the arithmetic. */
-import * as ct from '../../lib/index.js';
+
 import type { Shape, Tensor } from '../../lib/index.js';
+import * as ct from '../../lib/index.js';
 import { build, type Expected, flatten, indices, sizeOf, type Values } from './array.js';
 import { applyPrimitive } from './movement.js';
 import type { Random } from './random.js';
@@ -15,7 +16,9 @@ function entry(a: Values, batch: readonly number[], row: number, column: number)
 }
 
 const product = (a: Shape, b: Shape, transposeA = false, transposeB = false) =>
-  example(`[${a}]${transposeA ? 'ᵀ' : ''} [${b}]${transposeB ? 'ᵀ' : ''}`, [a, b], { params: { transposeA, transposeB } });
+  example(`[${a}]${transposeA ? 'ᵀ' : ''} [${b}]${transposeB ? 'ᵀ' : ''}`, [a, b], {
+    params: { transposeA, transposeB },
+  });
 
 const matmulRow: Row = {
   primitive: 'matmul',
@@ -45,7 +48,9 @@ const matmulRow: Row = {
   apply: applyPrimitive('matmul'),
   reference: ([a, b], { transposeA, transposeB }): Expected[] => {
     const [left, right] = [a as Values, b as Values];
-    const [m, inner] = transposeA ? [last(left.shape, 1), last(left.shape, 2)] : [last(left.shape, 2), last(left.shape, 1)];
+    const [m, inner] = transposeA
+      ? [last(left.shape, 1), last(left.shape, 2)]
+      : [last(left.shape, 2), last(left.shape, 1)];
     const n = last(right.shape, transposeB ? 2 : 1);
     const shape = [...batchOf(left.shape), m, n];
     const scale = new Float64Array(sizeOf(shape));
@@ -100,7 +105,11 @@ function matrixScale(x: Values): Float64Array {
   const scale = new Float64Array(x.values.length);
   for (let start = 0; start < scale.length; start += size) {
     const part = x.values.subarray(start, start + size);
-    scale.fill(part.reduce((most, value) => Math.max(most, Math.abs(value)), 0), start, start + size);
+    scale.fill(
+      part.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
+      start,
+      start + size,
+    );
   }
   return scale;
 }
@@ -110,13 +119,27 @@ const choleskyRow: Row = {
   dtypes: floats,
   domain: usual,
   cases: [
-    ...[[1, 1], [0, 0], [2, 2], [5, 5], [3, 4, 4], [0, 3, 3], [2, 2, 3, 3], [65, 65], [300, 300]].map((shape) =>
-      example(`[${shape}]`, [spd(shape)], { differentiate: sizeOf(shape) <= 60 }),
+    ...[
+      [1, 1],
+      [0, 0],
+      [2, 2],
+      [5, 5],
+      [3, 4, 4],
+      [0, 3, 3],
+      [2, 2, 3, 3],
+      [65, 65],
+      [300, 300],
+    ].map((shape) => example(`[${shape}]`, [spd(shape)], { differentiate: sizeOf(shape) <= 60 })),
+    example(
+      'fails at minors 2 and 1, and at NaN',
+      [
+        {
+          shape: [4, 2, 2],
+          values: [4, 9, 2, 1, 1, 9, 0, 4, -1, 0, 0, 1, Number.NaN, 0, 0, 1],
+        },
+      ],
+      { differentiate: false },
     ),
-    example('fails at minors 2 and 1, and at NaN', [{
-      shape: [4, 2, 2],
-      values: [4, 9, 2, 1, 1, 9, 0, 4, -1, 0, 0, 1, Number.NaN, 0, 0, 1],
-    }], { differentiate: false }),
   ],
   apply: ([a]) => ct.choleskyInfo(a as Tensor),
   reference: ([a]): Expected[] => {
@@ -167,7 +190,9 @@ interface TriangularFlags {
 }
 
 const solveCase = (a: Shape, b: Shape, flags: TriangularFlags) => {
-  const names = Object.entries(flags).filter(([, on]) => on).map(([name]) => name);
+  const names = Object.entries(flags)
+    .filter(([, on]) => on)
+    .map(([name]) => name);
   return example(`[${a}] [${b}] ${names.join(' ')}`, [{ shape: a, generate: wellConditioned }, b], {
     params: { ...flags },
     differentiate: sizeOf(a) <= 60 && sizeOf(b) <= 60,

@@ -1,7 +1,8 @@
 /** Rows of the primitives that move data: results are exact. */
-import * as ct from '../../lib/index.js';
-import type { Shape, Tensor } from '../../lib/index.js';
+
 import { bind } from '../../lib/core/tracing.js';
+import type { Shape, Tensor } from '../../lib/index.js';
+import * as ct from '../../lib/index.js';
 import { at, build, flatten, indices, type Values } from './array.js';
 import { everything, example, linear, noDerivative, numbers, type Params, type Row, usual } from './row.js';
 
@@ -42,7 +43,14 @@ const broadcastRow: Row = {
   reference: ([x], params) => {
     const { shape, dims } = params as { shape: Shape; dims: Shape };
     const source = x as Values;
-    return [build(source.dtype, shape, (index) => at(source, dims.map((dim, k) => (source.shape[k] === 1 ? 0 : (index[dim] as number)))))];
+    return [
+      build(source.dtype, shape, (index) =>
+        at(
+          source,
+          dims.map((dim, k) => (source.shape[k] === 1 ? 0 : (index[dim] as number))),
+        ),
+      ),
+    ];
   },
   derivative: linear([0]),
 };
@@ -90,7 +98,14 @@ const transposeRow: Row = {
     const source = x as Values;
     const perm = params.perm as Shape;
     const shape = perm.map((axis) => source.shape[axis] as number);
-    return [build(source.dtype, shape, (index) => at(source, perm.map((_, axis) => index[perm.indexOf(axis)] as number)))];
+    return [
+      build(source.dtype, shape, (index) =>
+        at(
+          source,
+          perm.map((_, axis) => index[perm.indexOf(axis)] as number),
+        ),
+      ),
+    ];
   },
   derivative: linear([0]),
 };
@@ -122,7 +137,14 @@ const sliceRow: Row = {
     const { start, limit, stride } = params as { start: Shape; limit: Shape; stride: Shape };
     const source = x as Values;
     const shape = start.map((low, k) => Math.ceil(((limit[k] as number) - low) / (stride[k] as number)));
-    return [build(source.dtype, shape, (index) => at(source, index.map((i, k) => (start[k] as number) + i * (stride[k] as number))))];
+    return [
+      build(source.dtype, shape, (index) =>
+        at(
+          source,
+          index.map((i, k) => (start[k] as number) + i * (stride[k] as number)),
+        ),
+      ),
+    ];
   },
   derivative: linear([0]),
 };
@@ -167,16 +189,48 @@ const concatenateRow: Row = {
   dtypes: everything,
   cases: [
     example('two vectors', [[3], [2]], { params: { axis: 0 } }),
-    example('with an empty one', [[2, 3], [0, 3], [1, 3]], { params: { axis: 0 } }),
-    example('last axis', [[2, 3], [2, 1], [2, 4]], { params: { axis: 1 } }),
-    example('middle axis', [[2, 1, 3], [2, 2, 3]], { params: { axis: 1 } }),
-    example('large', [[301, 17], [301, 40]], { params: { axis: 1 } }),
+    example(
+      'with an empty one',
+      [
+        [2, 3],
+        [0, 3],
+        [1, 3],
+      ],
+      { params: { axis: 0 } },
+    ),
+    example(
+      'last axis',
+      [
+        [2, 3],
+        [2, 1],
+        [2, 4],
+      ],
+      { params: { axis: 1 } },
+    ),
+    example(
+      'middle axis',
+      [
+        [2, 1, 3],
+        [2, 2, 3],
+      ],
+      { params: { axis: 1 } },
+    ),
+    example(
+      'large',
+      [
+        [301, 17],
+        [301, 40],
+      ],
+      { params: { axis: 1 } },
+    ),
   ],
   apply: (operands, { axis }) => [ct.concatenate(operands, axis as number)],
   reference: (operands, params) => {
     const axis = params.axis as number;
     const [first] = operands as [Values];
-    const starts = operands.map((_, k) => operands.slice(0, k).reduce((sum, operand) => sum + (operand.shape[axis] as number), 0));
+    const starts = operands.map((_, k) =>
+      operands.slice(0, k).reduce((sum, operand) => sum + (operand.shape[axis] as number), 0),
+    );
     const total = operands.reduce((sum, operand) => sum + (operand.shape[axis] as number), 0);
     const shape = first.shape.map((dim, k) => (k === axis ? total : dim));
     const result = build(first.dtype, shape, () => 0);
@@ -191,13 +245,20 @@ const concatenateRow: Row = {
   derivative: linear([0, 1]),
 };
 
-const iotaCase = (shape: Shape, axis: number) => numbers.map((dtype) => example(`${dtype} [${shape}] axis ${axis}`, [], { params: { shape, axis, dtype } }));
+const iotaCase = (shape: Shape, axis: number) =>
+  numbers.map((dtype) => example(`${dtype} [${shape}] axis ${axis}`, [], { params: { shape, axis, dtype } }));
 
 const iotaRow: Row = {
   ...exact,
   primitive: 'iota',
   dtypes: ['float32'],
-  cases: [...iotaCase([0], 0), ...iotaCase([5], 0), ...iotaCase([3, 4], 0), ...iotaCase([3, 4], 1), ...iotaCase([2, 301, 33], 1)],
+  cases: [
+    ...iotaCase([0], 0),
+    ...iotaCase([5], 0),
+    ...iotaCase([3, 4], 0),
+    ...iotaCase([3, 4], 1),
+    ...iotaCase([2, 301, 33], 1),
+  ],
   apply: applyPrimitive('iota'),
   reference: (_, params) => {
     const { shape, axis, dtype } = params as { shape: Shape; axis: number; dtype: Values['dtype'] };

@@ -40,7 +40,7 @@ function centralProbability(z: number): number {
     term *= (z * z) / (2 * k + 1);
     sum += term;
   }
-  return sum * Math.exp(-z * z / 2 - HALF_LOG_TWO_PI);
+  return sum * Math.exp((-z * z) / 2 - HALF_LOG_TWO_PI);
 }
 
 /** Probability beyond z > 1 over the density at z (the Mills ratio), by its continued fraction from far inside. */
@@ -54,7 +54,7 @@ function millsRatio(z: number): number {
 export function normalMagnitude(tail: number, center: number): number {
   let z = center * 2.5066;
   if (center <= 0.4) {
-    for (let k = 0; k < 30; k++) z += (center - centralProbability(z)) * Math.exp(z * z / 2 + HALF_LOG_TWO_PI);
+    for (let k = 0; k < 30; k++) z += (center - centralProbability(z)) * Math.exp((z * z) / 2 + HALF_LOG_TWO_PI);
     return z;
   }
   // On the logarithm of the tail, which is nearly a parabola: d log Q / dz = -1 / mills(z).
@@ -62,7 +62,7 @@ export function normalMagnitude(tail: number, center: number): number {
   z = 1.5;
   for (let k = 0; k < 60; k++) {
     const mills = millsRatio(z);
-    z += (Math.log(mills) - z * z / 2 - HALF_LOG_TWO_PI - target) * mills;
+    z += (Math.log(mills) - (z * z) / 2 - HALF_LOG_TWO_PI - target) * mills;
   }
   return z;
 }
@@ -81,7 +81,12 @@ function normalOf(words: readonly number[]): number {
 
 const key = (...values: number[]): OperandSpec => ({ shape: [2], dtype: 'uint32', values });
 
-function randomRow(primitive: string, dtypes: readonly Values['dtype'][], ulps: number, value: (words: readonly number[]) => number): Row {
+function randomRow(
+  primitive: string,
+  dtypes: readonly Values['dtype'][],
+  ulps: number,
+  value: (words: readonly number[]) => number,
+): Row {
   const shapes = [[], [0], [1], [3], [4], [2, 5], [257]];
   const cases = dtypes.flatMap((dtype) => [
     ...shapes.map((shape) => example(`${dtype} [${shape}]`, [key(7, 0)], { params: { shape, dtype } })),

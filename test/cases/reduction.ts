@@ -1,9 +1,22 @@
 /** Rows of the reductions. */
-import * as ct from '../../lib/index.js';
+
 import type { Shape, Tensor } from '../../lib/index.js';
+import * as ct from '../../lib/index.js';
 import { build, type Expected, flatten, indices, represent, sizeOf, type Values } from './array.js';
 import { applyPrimitive } from './movement.js';
-import { everything, example, floats, linear, noDerivative, numbers, type OperandSpec, once, type Params, type Row, usual } from './row.js';
+import {
+  everything,
+  example,
+  floats,
+  linear,
+  noDerivative,
+  numbers,
+  type OperandSpec,
+  once,
+  type Params,
+  type Row,
+  usual,
+} from './row.js';
 
 type Combine = (total: number, x: number) => number;
 
@@ -14,7 +27,10 @@ function fold(x: Values, axes: Shape, start: number, combine: Combine): Values {
   const result = build(x.dtype, shape, () => start);
   let position = 0;
   for (const index of indices(x.shape)) {
-    const target = flatten(kept.map((axis) => index[axis] as number), shape);
+    const target = flatten(
+      kept.map((axis) => index[axis] as number),
+      shape,
+    );
     result.values[target] = combine(result.values[target] as number, x.values[position++] as number);
   }
   return result;
@@ -46,7 +62,13 @@ const withNaN: OperandSpec = {
   shape: [3, 4],
   values: [1, Number.NaN, 3, 4, 5, 6, 7, Number.NaN, Number.NEGATIVE_INFINITY, 2, Number.POSITIVE_INFINITY, 0],
 };
-const nanCases = [0, 1].map((axis) => example(`NaN and infinity, axis ${axis}`, [withNaN], { params: { axes: [axis] }, dtypes: floats, differentiate: false }));
+const nanCases = [0, 1].map((axis) =>
+  example(`NaN and infinity, axis ${axis}`, [withNaN], {
+    params: { axes: [axis] },
+    dtypes: floats,
+    differentiate: false,
+  }),
+);
 
 const flops = ([x]: readonly OperandSpec[]): number => sizeOf(x?.shape ?? []);
 
@@ -62,7 +84,9 @@ const sumRow: Row = {
     const total = fold(source, axes, 0, (sum, value) => sum + value);
     const scale = fold({ ...source, values: source.values.map(Math.abs) }, axes, 0, (sum, value) => sum + value).values;
     const whole = source.dtype === 'int32' || source.dtype === 'uint32';
-    return [{ ...total, values: whole ? total.values.map((value) => represent(source.dtype, value)) : total.values, scale }];
+    return [
+      { ...total, values: whole ? total.values.map((value) => represent(source.dtype, value)) : total.values, scale },
+    ];
   },
   // n roundings of either sign grow like a random walk (Higham and Mary, 2019): sqrt(n) half units, doubled for safety.
   budget: ([x], params) => 1 + Math.sqrt(folded((x as Values).shape, params.axes as Shape)),
@@ -122,10 +146,7 @@ function argExtremum(primitive: 'argMax' | 'argMin', wins: (x: number, best: num
     primitive,
     dtypes: everything,
     domain: usual,
-    cases: [
-      ...cases,
-      ...nanCases.map((one) => ({ ...one, params: { axis: axisOf(one.params.axes as Shape) } })),
-    ],
+    cases: [...cases, ...nanCases.map((one) => ({ ...one, params: { axis: axisOf(one.params.axes as Shape) } }))],
     apply: applyPrimitive(primitive),
     reference: ([x], params: Params) => {
       const source = x as Values;

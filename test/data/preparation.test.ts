@@ -129,7 +129,7 @@ describe('standardize', () => {
       matrix(1, 3, (k) => 1000 * k),
     );
     for (let column = 0; column < 3; column++) {
-      const values = scaled.data.filter((_, k) => k % 3 === column);
+      const values = Array.from(scaled.data).filter((_, k) => k % 3 === column);
       const mean = values.reduce((sum, value) => sum + value, 0) / 500;
       const variance = values.reduce((sum, value) => sum + value ** 2, 0) / 500;
       expect(Math.abs(mean)).toBeLessThan(1e-10);

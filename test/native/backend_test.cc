@@ -118,7 +118,9 @@ void formulas(ct_device* device) {
   ct_op_info info{};
   ct_error error{};
   const ct_type f3 = type_of(CT_FLOAT32, {3});
-  CHECK(prepare_op(device, "add", {f3, f3}, {f3}, {}, &op, &info, &error) == CT_OK, "%s", error.message);
+  // One instruction: the formula, its dtype, two operands (inputs 0 and 1); one output, which is value 2.
+  const std::vector<double> chain{1, static_cast<double>(backend().formula("add")), CT_FLOAT32, 2, 0, 1, 1, 2};
+  CHECK(prepare_op(device, "chain", {f3, f3}, {f3}, chain, &op, &info, &error) == CT_OK, "%s", error.message);
   backend().op_destroy(op);
 }
 

@@ -1,4 +1,4 @@
-// cholesky and triangularSolve by their residuals in double, small and blocked, batched, failing and empty.
+// cholesky and triangularSolve by their residuals in long double, small and blocked, batched, failing and empty.
 #include <algorithm>
 #include <cfloat>
 #include <limits>
@@ -47,9 +47,9 @@ void check_factor(int32_t dtype, int64_t batch, int64_t n, Random& random) {
           CHECK(matrix[r * n + c] == 0, "n %d: upper part not zero", static_cast<int>(n));
           continue;
         }
-        double sum = -a.data[static_cast<size_t>((i * n + r) * n + c)];
-        for (int64_t p = 0; p <= c; ++p) sum += matrix[r * n + p] * matrix[c * n + p];
-        worst = std::max(worst, std::isnan(sum) ? 1 : std::abs(sum));
+        long double sum = -a.data[static_cast<size_t>((i * n + r) * n + c)];
+        for (int64_t p = 0; p <= c; ++p) sum += static_cast<long double>(matrix[r * n + p]) * matrix[c * n + p];
+        worst = std::max(worst, std::isnan(sum) ? 1 : static_cast<double>(std::abs(sum)));
       }
     }
   }
@@ -113,9 +113,9 @@ void check_solve(int32_t dtype, const Dims& batch, int64_t n, int64_t k, Random&
       };
       for (int64_t side = 0; side < k; side += std::max<int64_t>(1, k / 7)) {
         for (int64_t row = 0; row < n; ++row) {
-          double sum = -b.data[at(row, side)];
-          for (int64_t p = 0; p < n; ++p) sum += (left ? entry(row, p) : entry(p, row)) * x.data[at(p, side)];
-          worst = std::max(worst, std::isnan(sum) ? 1 : std::abs(sum));
+          long double sum = -b.data[at(row, side)];
+          for (int64_t p = 0; p < n; ++p) sum += static_cast<long double>(left ? entry(row, p) : entry(p, row)) * x.data[at(p, side)];
+          worst = std::max(worst, std::isnan(sum) ? 1 : static_cast<double>(std::abs(sum)));
         }
       }
     }

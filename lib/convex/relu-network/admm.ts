@@ -11,16 +11,31 @@
  * Two identities save memory traffic. After a step, s = max(g, 0) and ν = min(g, 0) for g = Gu + ν, so g alone is carried and
  * s − ν = |g|. Likewise v = φ q and λ = (1 − φ) q for q = u + λ and the shrink factor φ of each block.
  */
-import type { Tensor } from '../../core/tensor.js';
-import { reshape, eye, full, concatenate, slice, transpose, zeros } from '../../core/ops/arrays.js';
-import { abs, add, cast, div, maximum, minimum, mul, neg, square, sqrt, sub, where, greater } from '../../core/ops/elementwise.js';
+
+import { scalar } from '../../core/concrete.js';
+import { InternalError } from '../../core/errors.js';
+import { concatenate, eye, full, reshape, slice, transpose, zeros } from '../../core/ops/arrays.js';
+import {
+  abs,
+  add,
+  cast,
+  div,
+  greater,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  sqrt,
+  square,
+  sub,
+  where,
+} from '../../core/ops/elementwise.js';
 import { cholesky, choleskySolve, matmul } from '../../core/ops/linalg.js';
 import { sum } from '../../core/ops/reductions.js';
+import type { Tensor } from '../../core/tensor.js';
 import { isTracing } from '../../core/tracing.js';
 import { jit } from '../../transforms/jit.js';
 import { emit, whileLoop } from '../../transforms/loops.js';
-import { scalar } from '../../core/concrete.js';
-import { InternalError } from '../../core/errors.js';
 
 /** How the u-step is solved: by the n x n system of the Woodbury identity, or by the dP x dP system. */
 export type InnerSolver = 'woodbury' | 'direct';
@@ -117,7 +132,11 @@ const half = (t: Tensor, which: 0 | 1): Tensor => {
   return reshape(slice(t, [which, ...rest.map(() => 0)], [which + 1, ...rest]), rest);
 };
 
-const both = (plus: Tensor, minus: Tensor): Tensor => concatenate([plus, minus].map((t) => reshape(t, [1, ...t.shape])), 0);
+const both = (plus: Tensor, minus: Tensor): Tensor =>
+  concatenate(
+    [plus, minus].map((t) => reshape(t, [1, ...t.shape])),
+    0,
+  );
 
 /** Rows times a matrix: [.., k] times [k, m] (or its transpose). */
 function rowsTimes(t: Tensor, matrix: Tensor, transposeB = false): Tensor {
@@ -160,7 +179,13 @@ function shrinkFactors(q: Tensor, threshold: Tensor): Tensor {
 }
 
 /** One iteration, over-relaxed by `relaxation` (1: plain). Returns the new state and u. */
-function step(problem: AdmmProblem, factor: AdmmFactor, solver: InnerSolver, relaxation: number, state: AdmmState): AdmmState & { u: Tensor } {
+function step(
+  problem: AdmmProblem,
+  factor: AdmmFactor,
+  solver: InnerSolver,
+  relaxation: number,
+  state: AdmmState,
+): AdmmState & { u: Tensor } {
   const { q, phi, g } = state;
   const u = solveU(problem, factor, solver, state);
   const relaxed = (fresh: Tensor, old: Tensor): Tensor =>
@@ -175,7 +200,8 @@ function step(problem: AdmmProblem, factor: AdmmFactor, solver: InnerSolver, rel
 export type AdmmResiduals = { readonly primal: Tensor; readonly dual: Tensor };
 
 function residuals({ x, signs, tau }: AdmmProblem, u: Tensor, before: AdmmState, after: AdmmState): AdmmResiduals {
-  const weighed = (copies: Tensor, cones: Tensor): Tensor => sqrt(add(sum(square(copies)), mul(sum(square(cones)), tau)));
+  const weighed = (copies: Tensor, cones: Tensor): Tensor =>
+    sqrt(add(sum(square(copies)), mul(sum(square(cones)), tau)));
   const gu = mul(rowsTimes(u, x, true), signs);
   const v = (state: AdmmState): Tensor => mul(state.q, state.phi);
   const s = (state: AdmmState): Tensor => maximum(state.g, 0);
@@ -227,7 +253,13 @@ export function advance(solver: InnerSolver, relaxation: number): Advance {
 }
 
 /** The state that ADMM starts from. */
-export function initialState(classes: number, patterns: number, n: number, d: number, dtype: Tensor['dtype']): AdmmState {
+export function initialState(
+  classes: number,
+  patterns: number,
+  n: number,
+  d: number,
+  dtype: Tensor['dtype'],
+): AdmmState {
   return {
     q: zeros([2, classes, patterns, d], { dtype }),
     phi: zeros([2, classes, patterns, 1], { dtype }),

@@ -11,8 +11,8 @@ import type { Tensor } from '../../core/tensor.js';
 import { disposeTree } from '../../core/tree.js';
 import { batches } from '../../data/preparation.js';
 import { squaredLoss } from '../../nn/index.js';
-import type { HistoryPoint, SolverOptions } from '../../solvers/options.js';
 import { adam, applyUpdates, sgd } from '../../solvers/optimizers.js';
+import type { HistoryPoint, SolverOptions } from '../../solvers/options.js';
 import { valueAndGrad } from '../../transforms/differentiate.js';
 import { jit } from '../../transforms/jit.js';
 import { scan } from '../../transforms/loops.js';
@@ -105,9 +105,13 @@ export async function trainBaseline(
     const current = await value.item();
     value.dispose();
     if (!Number.isFinite(current)) {
-      throw new NumericalError('ReluNetwork.fitSgd', `Expected a finite objective, received ${current} after epoch ${k}`, {
-        hint: `lower the learning rate, which is ${settings.learningRate}`,
-      });
+      throw new NumericalError(
+        'ReluNetwork.fitSgd',
+        `Expected a finite objective, received ${current} after epoch ${k}`,
+        {
+          hint: `lower the learning rate, which is ${settings.learningRate}`,
+        },
+      );
     }
     history.push({ iteration: k, time: (performance.now() - started) / 1000, objective: current });
     onProgress?.({ iteration: k, maxIterations: epochs, objective: current });
@@ -115,4 +119,3 @@ export async function trainBaseline(
   disposeTree(carry.state);
   return { parameters: carry.parameters, history };
 }
-

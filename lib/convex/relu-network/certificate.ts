@@ -5,9 +5,27 @@
  * Dual: for any z and any α, α' >= 0, with M = max_i max(‖Xᵀ(D_i z + S_i α_i)‖, ‖Xᵀ(−D_i z + S_i α'_i)‖) and S_i = 2D_i − I,
  * t zᵀy − t²‖z‖²/2 is a lower bound for every 0 <= t <= β/M. ADMM yields z = y − Fu and α = −ρτν.
  */
-import { cholesky, choleskySolve, matmul } from '../../core/ops/linalg.js';
+
 import { arange, eye, full, reshape, slice, zeros } from '../../core/ops/arrays.js';
-import { abs, add, cast, div, greater, lessEqual, logicalAnd, maximum, minimum, mul, neg, relu, sqrt, square, sub, where } from '../../core/ops/elementwise.js';
+import {
+  abs,
+  add,
+  cast,
+  div,
+  greater,
+  lessEqual,
+  logicalAnd,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  relu,
+  sqrt,
+  square,
+  sub,
+  where,
+} from '../../core/ops/elementwise.js';
+import { cholesky, choleskySolve, matmul } from '../../core/ops/linalg.js';
 import { max, min, sum } from '../../core/ops/reductions.js';
 import type { Tensor } from '../../core/tensor.js';
 import { jit } from '../../transforms/jit.js';

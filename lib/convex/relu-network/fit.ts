@@ -7,7 +7,17 @@ import type { Stream } from '../../core/runtime.js';
 import type { Tensor } from '../../core/tensor.js';
 import { disposeTree } from '../../core/tree.js';
 import type { HistoryPoint, SolverOptions } from '../../solvers/options.js';
-import { type AdmmFactor, type AdmmState, advance, factorOf, type InnerSolver, initialState, rescaleDuals, type SetUp, setUp } from './admm.js';
+import {
+  type AdmmFactor,
+  type AdmmState,
+  advance,
+  factorOf,
+  type InnerSolver,
+  initialState,
+  rescaleDuals,
+  type SetUp,
+  setUp,
+} from './admm.js';
 import { feasible, interiorDirections, lowerBound, networkObjective } from './certificate.js';
 
 export interface AdmmHistoryPoint extends HistoryPoint {
@@ -71,23 +81,32 @@ const LONGEST_CHUNK = 250;
 
 /** Where the loop looks up: 1, 2, 5, 10, 20, 40, 80, ... */
 function nextStop(iteration: number, limit: number): number {
-  const stop = iteration < 2 ? iteration + 1 : iteration < 5 ? 5 : iteration < 10 ? 10 : 10 * 2 ** Math.floor(Math.log2(iteration / 10) + 1);
+  const stop =
+    iteration < 2
+      ? iteration + 1
+      : iteration < 5
+        ? 5
+        : iteration < 10
+          ? 10
+          : 10 * 2 ** Math.floor(Math.log2(iteration / 10) + 1);
   return Math.min(stop, iteration + LONGEST_CHUNK, limit);
 }
 
 const isBalancingPoint = (iteration: number): boolean => iteration >= 10 && Number.isInteger(Math.log2(iteration / 10));
 
 /** Solves the convex program on `stream`. Everything it computes is enqueued there, so an abort of the stream ends it. */
-export async function solveConvex(stream: Stream, data: ConvexProblem, settings: ConvexSettings): Promise<ConvexSolution> {
+export async function solveConvex(
+  stream: Stream,
+  data: ConvexProblem,
+  settings: ConvexSettings,
+): Promise<ConvexSolution> {
   const { beta, tolerance, maxIterations, solver, onProgress } = settings;
   const started = performance.now();
   const [n, d] = data.x.shape as [number, number];
   const [classes, patterns] = [data.y.shape[0], data.masks.shape[0]];
   const on = <T>(f: () => T): T => stream.run(() => scope(f));
 
-  const [scale, meanSquare] = await readAll(
-    on(() => [sum(square(data.x)).div(n), mean(square(data.y))]),
-  );
+  const [scale, meanSquare] = await readAll(on(() => [sum(square(data.x)).div(n), mean(square(data.y))]));
   const sigma2 = scale > 0 ? scale : 1;
   // The cones weigh tau against the copies; scaling the data leaves the iterates as they are.
   const tau = settings.rho === undefined ? 3 / sigma2 : 1;
@@ -105,7 +124,11 @@ export async function solveConvex(stream: Stream, data: ConvexProblem, settings:
   let certified: Omit<ConvexSolution, 'iterations' | 'converged' | 'history'> | undefined;
   let nextCertificate = Math.min(500, maxIterations);
   stream.onEmit((_, { iteration: inner }) => {
-    onProgress?.({ iteration: iteration + (inner as number), maxIterations, ...(Number.isFinite(objective) && { objective }) });
+    onProgress?.({
+      iteration: iteration + (inner as number),
+      maxIterations,
+      ...(Number.isFinite(objective) && { objective }),
+    });
   });
 
   while (iteration < maxIterations) {
@@ -123,11 +146,22 @@ export async function solveConvex(stream: Stream, data: ConvexProblem, settings:
     iteration = stop;
     objective = value;
     if (!Number.isFinite(objective)) {
-      throw new NumericalError('ReluNetwork.fit', `Expected a finite objective, received ${objective} after ${iteration} iterations`, {
-        hint: "scale the features to order one, or pass dtype: 'float64'",
-      });
+      throw new NumericalError(
+        'ReluNetwork.fit',
+        `Expected a finite objective, received ${objective} after ${iteration} iterations`,
+        {
+          hint: "scale the features to order one, or pass dtype: 'float64'",
+        },
+      );
     }
-    history.push({ iteration, time: (performance.now() - started) / 1000, objective, primalResidual, dualResidual, rho });
+    history.push({
+      iteration,
+      time: (performance.now() - started) / 1000,
+      objective,
+      primalResidual,
+      dualResidual,
+      rho,
+    });
     onProgress?.({ iteration, maxIterations, objective });
 
     if (settings.rho === undefined && isBalancingPoint(iteration) && iteration < maxIterations) {
@@ -206,12 +240,27 @@ class Certifier {
       }),
     );
     const { raw, rawObjective, inside, bound } = parts;
-    const values = await readAll([rawObjective, inside.objective, bound.value, bound.violation, parts.primal, parts.dual]);
+    const values = await readAll([
+      rawObjective,
+      inside.objective,
+      bound.value,
+      bound.violation,
+      parts.primal,
+      parts.dual,
+    ]);
     const [rawValue, primal, lower, violation, primalResidual, dualResidual] = values;
     // Where v leaves its cones, its neurons have other patterns than the program's: a genuine network, which may be even better.
     const best = rawValue < primal ? raw : inside.v;
     const activeNeurons = await this.countActive(best);
-    disposeTree([rawObjective, inside.objective, inside.slack, bound, parts.primal, parts.dual, best === raw ? inside.v : raw]);
+    disposeTree([
+      rawObjective,
+      inside.objective,
+      inside.slack,
+      bound,
+      parts.primal,
+      parts.dual,
+      best === raw ? inside.v : raw,
+    ]);
     const gap = primal - lower;
     const zeroTargets = primal === 0 && lower === 0;
     return {

@@ -33,8 +33,8 @@ import { type AdmmHistoryPoint, type Certificate, solveConvex } from './fit.js';
 import { samplePatterns } from './patterns.js';
 import { checkData, checkTargets, type Matrix, type Task, withBias } from './targets.js';
 
-export type { AdmmHistoryPoint, Certificate } from './fit.js';
 export { admmIterations } from './admm.js';
+export type { AdmmHistoryPoint, Certificate } from './fit.js';
 export { patternBound, samplePatterns } from './patterns.js';
 
 interface NetworkOptions extends SolverOptions {
@@ -161,9 +161,7 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
       const data = stream.run(() => (bias ? withBias(features) : features));
       const [n, d] = data.shape as [number, number];
       const sampled =
-        patterns instanceof Tensor
-          ? givenPatterns(patterns, n, data)
-          : await samplePatterns(data, patterns, { seed });
+        patterns instanceof Tensor ? givenPatterns(patterns, n, data) : await samplePatterns(data, patterns, { seed });
       const inner = solver === 'auto' ? (n <= d * sampled.masks.shape[0] ? 'woodbury' : 'direct') : solver;
       const { onProgress } = options;
       const solution = await solveConvex(
@@ -204,7 +202,11 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
     const width = checkCount(op, 'width', options.width ?? 64);
     const epochs = checkCount(op, 'epochs', options.epochs ?? 100);
     const batchSize = checkCount(op, 'batchSize', options.batchSize ?? 32);
-    const learningRate = checkPositive(op, 'learningRate', options.learningRate ?? (optimizer === 'adam' ? 0.003 : 0.01));
+    const learningRate = checkPositive(
+      op,
+      'learningRate',
+      options.learningRate ?? (optimizer === 'adam' ? 0.003 : 0.01),
+    );
     if (optimizer !== 'adam' && optimizer !== 'sgd') {
       throw new DomainError(op, `Expected optimizer 'sgd' or 'adam', received '${optimizer}'`);
     }
@@ -245,7 +247,10 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
     const expected = hidden.shape[0] - (this.bias ? 1 : 0);
     const features = await checkData('ReluNetwork.predict', 'x', x, hidden.dtype as 'float32' | 'float64');
     if (features.shape[1] !== expected) {
-      throw new ShapeError('ReluNetwork.predict', `Expected x with ${expected} features as in training, received ${features.type}`);
+      throw new ShapeError(
+        'ReluNetwork.predict',
+        `Expected x with ${expected} features as in training, received ${features.type}`,
+      );
     }
     return scope(() => evaluate(this.parameters, this.bias ? withBias(features) : features));
   }
@@ -267,7 +272,10 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
   async score(x: Matrix, y: Matrix): Promise<number> {
     const given = y instanceof Tensor ? y : tensor(y);
     const predicted = await this.predict(x);
-    const [truth, values] = (await Promise.all([given.data(), predicted.data()])).map((data) => Array.from(data)) as [number[], number[]];
+    const [truth, values] = (await Promise.all([given.data(), predicted.data()])).map((data) => Array.from(data)) as [
+      number[],
+      number[],
+    ];
     if (truth.length !== values.length) {
       throw new ShapeError('ReluNetwork.score', `Expected y with ${values.length} entries, received ${given.type}`);
     }
@@ -305,15 +313,21 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
     try {
       manifest = JSON.parse(await readFile(path, 'utf8')) as Manifest;
     } catch (cause) {
-      throw new DomainError(op, `Expected a model manifest at ${path}, received: ${(cause as Error).message}`, { cause });
+      throw new DomainError(op, `Expected a model manifest at ${path}, received: ${(cause as Error).message}`, {
+        cause,
+      });
     }
     if (manifest.format !== 'cotangent/relu-network' || manifest.version !== 1) {
-      throw new DomainError(op, `Expected a relu-network model of version 1, received ${manifest.format} ${manifest.version}`);
+      throw new DomainError(
+        op,
+        `Expected a relu-network model of version 1, received ${manifest.format} ${manifest.version}`,
+      );
     }
     const { tensors } = await readSafetensors(join(folder, WEIGHTS));
     const read = (name: 'hidden' | 'output'): Tensor => {
       const array = tensors.get(name);
-      if (array?.shape.length !== 2) throw new DomainError(op, `Expected a matrix '${name}' in ${WEIGHTS}, received ${array?.shape ?? 'none'}`);
+      if (array?.shape.length !== 2)
+        throw new DomainError(op, `Expected a matrix '${name}' in ${WEIGHTS}, received ${array?.shape ?? 'none'}`);
       return tensor(array.data, { shape: array.shape });
     };
     const { task, classes, bias, report } = manifest;
@@ -337,7 +351,8 @@ function checkTask(op: string, task: string): void {
 }
 
 function givenPatterns(patterns: Tensor, n: number, x: Tensor): { masks: Tensor; complete: boolean } {
-  if (patterns.dtype !== 'bool') throw new DTypeError(FIT, `Expected patterns of dtype bool, received ${patterns.dtype}`);
+  if (patterns.dtype !== 'bool')
+    throw new DTypeError(FIT, `Expected patterns of dtype bool, received ${patterns.dtype}`);
   if (patterns.rank !== 2 || patterns.shape[1] !== n || patterns.size === 0) {
     throw new ShapeError(FIT, `Expected patterns of shape [P, ${n}] with P > 0, received ${patterns.type}`);
   }
@@ -368,5 +383,8 @@ async function recover(v: Tensor, dtype: Tensor['dtype']): Promise<NetworkParame
     });
     output[j * classes + neuron.output] = neuron.root;
   });
-  return { hidden: tensor(hidden, { dtype, shape: [d, width] }), output: tensor(output, { dtype, shape: [width, classes] }) };
+  return {
+    hidden: tensor(hidden, { dtype, shape: [d, width] }),
+    output: tensor(output, { dtype, shape: [width, classes] }),
+  };
 }

@@ -16,11 +16,19 @@ export type Task = 'regression' | 'classification';
  * Data [n, d] as a float tensor.
  * @throws {ShapeError} not a matrix with rows and columns.  {DTypeError} not float.  {DomainError} NaN or infinity, with its place.
  */
-export async function checkData(op: string, name: string, data: Matrix, dtype?: 'float32' | 'float64'): Promise<Tensor> {
+export async function checkData(
+  op: string,
+  name: string,
+  data: Matrix,
+  dtype?: 'float32' | 'float64',
+): Promise<Tensor> {
   const given = data instanceof Tensor ? data : tensor(data, dtype && { dtype });
-  if (!(given instanceof ConcreteTensor)) throw new DTypeError(op, `Expected ${name} to be concrete, received a traced tensor`);
+  if (!(given instanceof ConcreteTensor))
+    throw new DTypeError(op, `Expected ${name} to be concrete, received a traced tensor`);
   if (!isFloat(given.dtype)) {
-    throw new DTypeError(op, `Expected ${name} of dtype float32 or float64, received ${given.dtype}`, { hint: 'cast it first' });
+    throw new DTypeError(op, `Expected ${name} of dtype float32 or float64, received ${given.dtype}`, {
+      hint: 'cast it first',
+    });
   }
   if (given.rank !== 2 || given.size === 0) {
     throw new ShapeError(op, `Expected ${name} of shape [n, d] with n, d > 0, received ${given.type}`);
@@ -59,13 +67,20 @@ export async function checkTargets(op: string, targets: Matrix, n: number, task:
   const given = targets instanceof Tensor ? targets : tensor(targets);
   const columns = given.rank === 2 ? (given.shape[1] as number) : 1;
   const fits = (given.rank === 1 || given.rank === 2) && given.shape[0] === n && columns > 0;
-  if (!fits) throw new ShapeError(op, `Expected y with one entry (or row) for each of the ${n} rows of x, received ${given.type}`);
+  if (!fits)
+    throw new ShapeError(
+      op,
+      `Expected y with one entry (or row) for each of the ${n} rows of x, received ${given.type}`,
+    );
   if (task === 'regression') {
     const values = isFloat(given.dtype) ? given : cast(given, x.dtype);
     await checkFinite(op, 'y', values);
     const data = await values.data();
     const byOutput = Float64Array.from(data, (_, k) => data[(k % n) * columns + Math.floor(k / n)] as number);
-    return { y: tensor(byOutput, { dtype: x.dtype === 'float64' ? 'float64' : 'float32', shape: [columns, n] }), classes: [] };
+    return {
+      y: tensor(byOutput, { dtype: x.dtype === 'float64' ? 'float64' : 'float32', shape: [columns, n] }),
+      classes: [],
+    };
   }
   if (columns !== 1) throw new ShapeError(op, `Expected one label for each row, received y of ${given.type}`);
   const labels = await given.data();

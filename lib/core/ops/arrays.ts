@@ -4,7 +4,16 @@ import { DTypeError, ShapeError } from '../errors.js';
 import * as lax from '../primitives/lax.js';
 import type { Tensor } from '../tensor.js';
 import { bind1, type TensorLike } from '../tracing.js';
-import { broadcastShapes, checkAxis, checkShape, type Shape, sameShape, showShape, sizeOf, TensorType } from '../types.js';
+import {
+  broadcastShapes,
+  checkAxis,
+  checkShape,
+  type Shape,
+  sameShape,
+  showShape,
+  sizeOf,
+  TensorType,
+} from '../types.js';
 import { cast, equal } from './elementwise.js';
 
 interface Typed {
@@ -43,21 +52,37 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   if (rest === 0 || x.size % rest !== 0) {
     throw new ShapeError('reshape', `Expected a shape that ${x.size} elements fit, received ${showShape(shape)}`);
   }
-  return lax.reshape(x, checkShape('reshape', shape.map((dim, k) => (k === open ? x.size / rest : dim))));
+  return lax.reshape(
+    x,
+    checkShape(
+      'reshape',
+      shape.map((dim, k) => (k === open ? x.size / rest : dim)),
+    ),
+  );
 }
 
 /** Axes in another order; reversed by default. */
 export function transpose(x: Tensor, perm?: readonly number[]): Tensor {
-  return lax.transpose(x, perm ? perm.map((axis) => checkAxis('transpose', axis, x.rank)) : [...x.shape.keys()].reverse());
+  return lax.transpose(
+    x,
+    perm ? perm.map((axis) => checkAxis('transpose', axis, x.rank)) : [...x.shape.keys()].reverse(),
+  );
 }
 
 /** `x` stretched to `shape` by NumPy's rules. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   checkShape('broadcastTo', shape);
   if (!sameShape(broadcastShapes('broadcastTo', [x.shape, shape]), shape)) {
-    throw new ShapeError('broadcastTo', `Expected a shape that ${showShape(x.shape)} broadcasts to, received ${showShape(shape)}`);
+    throw new ShapeError(
+      'broadcastTo',
+      `Expected a shape that ${showShape(x.shape)} broadcasts to, received ${showShape(shape)}`,
+    );
   }
-  return lax.broadcast(x, shape, [...x.shape.keys()].map((k) => k + shape.length - x.rank));
+  return lax.broadcast(
+    x,
+    shape,
+    [...x.shape.keys()].map((k) => k + shape.length - x.rank),
+  );
 }
 
 /** Inserts a dimension of 1. */
@@ -68,10 +93,15 @@ export function expandDims(x: Tensor, axis: number): Tensor {
 
 /** Removes dimensions of 1: the given ones, or all. */
 export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
-  const list = axes === undefined ? undefined : [axes].flat().map((axis) => checkAxis('squeeze', axis as number, x.rank));
+  const list =
+    axes === undefined ? undefined : [axes].flat().map((axis) => checkAxis('squeeze', axis as number, x.rank));
   const wrong = list?.find((axis) => x.shape[axis] !== 1);
-  if (wrong !== undefined) throw new ShapeError('squeeze', `Expected a dimension of 1 at axis ${wrong}, received ${showShape(x.shape)}`);
-  return lax.reshape(x, x.shape.filter((dim, axis) => (list ? !list.includes(axis) : dim !== 1)));
+  if (wrong !== undefined)
+    throw new ShapeError('squeeze', `Expected a dimension of 1 at axis ${wrong}, received ${showShape(x.shape)}`);
+  return lax.reshape(
+    x,
+    x.shape.filter((dim, axis) => (list ? !list.includes(axis) : dim !== 1)),
+  );
 }
 
 /**
@@ -80,14 +110,23 @@ export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
  */
 export function slice(x: Tensor, start: Shape, limit: Shape, strides: Shape = x.shape.map(() => 1)): Tensor {
   if ([start, limit, strides].some((list) => list.length !== x.rank)) {
-    throw new ShapeError('slice', `Expected one start, limit and stride for each of ${x.rank} axes, received ${showShape(start)}, ${showShape(limit)}, ${showShape(strides)}`);
+    throw new ShapeError(
+      'slice',
+      `Expected one start, limit and stride for each of ${x.rank} axes, received ${showShape(start)}, ${showShape(limit)}, ${showShape(strides)}`,
+    );
   }
   return lax.slice(x, start, limit, strides);
 }
 
 /** Adds `low[k]` elements before and `high[k]` behind axis k, filled with `value`. */
 export function pad(x: Tensor, low: Shape, high: Shape, value: TensorLike = 0): Tensor {
-  return lax.pad(x, value, low, high, x.shape.map(() => 0));
+  return lax.pad(
+    x,
+    value,
+    low,
+    high,
+    x.shape.map(() => 0),
+  );
 }
 
 /** Joins tensors along an axis. */
@@ -99,7 +138,10 @@ export function concatenate(xs: readonly Tensor[], axis = 0): Tensor {
 
 /** Joins tensors of one shape along a new axis. */
 export function stack(xs: readonly Tensor[], axis = 0): Tensor {
-  return concatenate(xs.map((x) => expandDims(x, axis)), axis);
+  return concatenate(
+    xs.map((x) => expandDims(x, axis)),
+    axis,
+  );
 }
 
 /**

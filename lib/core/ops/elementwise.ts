@@ -1,15 +1,19 @@
 /** Elementwise operations, with NumPy broadcasting. Numbers take the dtype of the tensor they meet. */
 import { checkDType, type DType } from '../dtype.js';
-import { bind1, commonDType, type TensorLike } from '../tracing.js';
 import { broadcast, cast as castPrimitive, full, primitive, select } from '../primitives/lax.js';
 import { Tensor } from '../tensor.js';
+import { bind1, commonDType, type TensorLike } from '../tracing.js';
 import { broadcastShapes, type Shape, sameShape, TensorType } from '../types.js';
 
 /** `x` in `shape`: operands of rank 0 stay as they are, the kernels stretch them. */
 function fit(x: TensorLike, shape: Shape): TensorLike {
   if (!(x instanceof Tensor) || x.rank === 0 || sameShape(x.shape, shape)) return x;
   const offset = shape.length - x.rank;
-  return broadcast(x, shape, [...x.shape.keys()].map((k) => k + offset));
+  return broadcast(
+    x,
+    shape,
+    [...x.shape.keys()].map((k) => k + offset),
+  );
 }
 
 const shapeOf = (x: TensorLike): Shape => (x instanceof Tensor ? x.shape : []);

@@ -17,7 +17,8 @@ import { sum } from './reductions.js';
  */
 export function matmul(a: Tensor, b: Tensor, flags: lax.MatmulFlags = {}): Tensor {
   commonDType('matmul', [a, b]);
-  if (a.rank === 0 || b.rank === 0) throw new ShapeError('matmul', `Expected vectors or matrices, received ${a.type} and ${b.type}`);
+  if (a.rank === 0 || b.rank === 0)
+    throw new ShapeError('matmul', `Expected vectors or matrices, received ${a.type} and ${b.type}`);
   const left = a.rank === 1 ? reshape(a, [1, a.size]) : a;
   const right = b.rank === 1 ? reshape(b, [b.size, 1]) : b;
   const batch = broadcastShapes('matmul', [left.shape.slice(0, -2), right.shape.slice(0, -2)]);
@@ -40,7 +41,8 @@ export function dot(a: Tensor, b: Tensor): Tensor {
 
 /** a bᵀ of two vectors. */
 export function outer(a: Tensor, b: Tensor): Tensor {
-  if (a.rank !== 1 || b.rank !== 1) throw new ShapeError('outer', `Expected two vectors, received ${a.type} and ${b.type}`);
+  if (a.rank !== 1 || b.rank !== 1)
+    throw new ShapeError('outer', `Expected two vectors, received ${a.type} and ${b.type}`);
   return mul(reshape(a, [a.size, 1]), reshape(b, [1, b.size]));
 }
 

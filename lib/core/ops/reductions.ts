@@ -5,8 +5,8 @@ import { primitive, reduceSum, spread } from '../primitives/lax.js';
 import type { Tensor } from '../tensor.js';
 import { bind1 } from '../tracing.js';
 import { checkAxes, checkAxis } from '../types.js';
-import { cast, div, exp, isFinite, log, mul, sub, where } from './elementwise.js';
 import { reshape } from './arrays.js';
+import { cast, div, exp, isFinite, log, mul, sub, where } from './elementwise.js';
 
 export interface ReduceOptions {
   /** Keep reduced axes as dimensions of 1. Default: false. */
@@ -16,7 +16,12 @@ export interface ReduceOptions {
 type Axes = number | readonly number[];
 
 function reduced(x: Tensor, axes: readonly number[], result: Tensor, { keepDims = false }: ReduceOptions): Tensor {
-  return keepDims ? reshape(result, x.shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim))) : result;
+  return keepDims
+    ? reshape(
+        result,
+        x.shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim)),
+      )
+    : result;
 }
 
 function reduction(name: string, op: string) {
@@ -35,7 +40,8 @@ export const min = reduction('reduceMin', 'min');
 
 /** Mean over axes (default: all), of a float tensor. */
 export function mean(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
-  if (!isFloat(x.dtype)) throw new DTypeError('mean', `Expected float32 or float64, received ${x.dtype}`, { hint: 'cast first' });
+  if (!isFloat(x.dtype))
+    throw new DTypeError('mean', `Expected float32 or float64, received ${x.dtype}`, { hint: 'cast first' });
   const list = checkAxes('mean', axes, x.rank);
   const count = list.reduce((product, axis) => product * (x.shape[axis] as number), 1);
   return reduced(x, list, div(reduceSum(x, list), count), options);

@@ -1,9 +1,16 @@
 /** Elementwise primitives. Operands have the result's shape or rank 0; broadcasting is spelled out before (ops/elementwise.ts). */
 import { type DType, isFloat } from '../dtype.js';
 import { DTypeError, ShapeError } from '../errors.js';
-import { definePrimitive, type JvpContext, type Params, type Primitive, type Tangent, type TransposeContext } from '../primitive.js';
+import {
+  definePrimitive,
+  type JvpContext,
+  type Params,
+  type Primitive,
+  type Tangent,
+  type TransposeContext,
+} from '../primitive.js';
 import type { Tensor } from '../tensor.js';
-import { sameShape, type Shape, TensorType } from '../types.js';
+import { type Shape, sameShape, TensorType } from '../types.js';
 import {
   add,
   broadcast,
@@ -50,14 +57,21 @@ function checkKind(op: string, kind: Kind, dtype: DType): void {
     (kind === 'signed' && dtype !== 'bool' && dtype !== 'uint32') ||
     (kind === 'bool' && dtype === 'bool');
   if (ok) return;
-  const wanted = { float: 'float32 or float64', number: 'a numeric dtype', signed: 'a signed dtype', bool: 'bool', any: '' }[kind];
+  const wanted = {
+    float: 'float32 or float64',
+    number: 'a numeric dtype',
+    signed: 'a signed dtype',
+    bool: 'bool',
+    any: '',
+  }[kind];
   throw new DTypeError(op, `Expected ${wanted}, received ${dtype}`, { hint: 'cast the operand first' });
 }
 
 function sameDType(op: string, types: readonly TensorType[]): DType {
   const [first] = types as [TensorType];
   for (const type of types) {
-    if (type.dtype !== first.dtype) throw new DTypeError(op, `Expected operands of one dtype, received ${types.join(' and ')}`);
+    if (type.dtype !== first.dtype)
+      throw new DTypeError(op, `Expected operands of one dtype, received ${types.join(' and ')}`);
   }
   return first.dtype;
 }
@@ -117,7 +131,12 @@ function binary(
   });
 }
 
-export const negPrimitive = unary('neg', 'signed', (t) => neg(t), (ct) => neg(ct));
+export const negPrimitive = unary(
+  'neg',
+  'signed',
+  (t) => neg(t),
+  (ct) => neg(ct),
+);
 export const absPrimitive = unary('abs', 'signed', (t, x) => mul(t, sign(x)));
 export const signPrimitive = unary('sign', 'signed');
 export const expPrimitive = unary('exp', 'float', (t, _x, y) => mul(t, y));
@@ -218,7 +237,8 @@ export const selectPrimitive = definePrimitive<None>({
   name: 'select',
   infer: (types) => {
     const [condition, a, b] = types as [TensorType, TensorType, TensorType];
-    if (condition.dtype !== 'bool') throw new DTypeError('where', `Expected a bool condition, received ${condition.dtype}`);
+    if (condition.dtype !== 'bool')
+      throw new DTypeError('where', `Expected a bool condition, received ${condition.dtype}`);
     return [TensorType.of(sameDType('where', [a, b]), elementShape('where', types))];
   },
   jvp: ({ inputs: [condition], tangents: [, ta, tb], outputs: [y] }) => {
@@ -248,5 +268,8 @@ export const castPrimitive = definePrimitive<CastParams>({
 });
 
 export function notLinear(op: string): ShapeError | DTypeError {
-  return new DTypeError(op, 'Expected an operation that is linear in the differentiated operand, received one that is not');
+  return new DTypeError(
+    op,
+    'Expected an operation that is linear in the differentiated operand, received one that is not',
+  );
 }

@@ -6,14 +6,19 @@ import { type Shape, sameShape, showShape, type TensorType } from '../types.js';
 import { dynamicSlice, dynamicUpdate, gather, type None, scatterAdd, zeros } from './lax.js';
 
 function checkIndices(op: string, type: TensorType): void {
-  if (type.dtype !== 'int32') throw new DTypeError(op, `Expected int32 indices, received ${type.dtype}`, { hint: "cast(indices, 'int32')" });
+  if (type.dtype !== 'int32')
+    throw new DTypeError(op, `Expected int32 indices, received ${type.dtype}`, { hint: "cast(indices, 'int32')" });
 }
 
 interface AxisParams extends Params {
   readonly axis: number;
 }
 
-const gathered = (x: Shape, indices: Shape, axis: number): Shape => [...x.slice(0, axis), ...indices, ...x.slice(axis + 1)];
+const gathered = (x: Shape, indices: Shape, axis: number): Shape => [
+  ...x.slice(0, axis),
+  ...indices,
+  ...x.slice(axis + 1),
+];
 
 export const gatherPrimitive = definePrimitive<AxisParams>({
   name: 'gather',
@@ -37,16 +42,24 @@ export const scatterAddPrimitive = definePrimitive<AxisParams>({
     checkIndices('scatterAdd', indices);
     const expected = gathered(base.shape, indices.shape, axis);
     if (!sameShape(updates.shape, expected)) {
-      throw new ShapeError('scatterAdd', `Expected updates of shape ${showShape(expected)}, received ${showShape(updates.shape)}`);
+      throw new ShapeError(
+        'scatterAdd',
+        `Expected updates of shape ${showShape(expected)}, received ${showShape(updates.shape)}`,
+      );
     }
     if (updates.dtype !== base.dtype || base.dtype === 'bool') {
-      throw new DTypeError('scatterAdd', `Expected base and updates of one numeric dtype, received ${base.dtype} and ${updates.dtype}`);
+      throw new DTypeError(
+        'scatterAdd',
+        `Expected base and updates of one numeric dtype, received ${base.dtype} and ${updates.dtype}`,
+      );
     }
     return [base];
   },
   jvp: ({ inputs: [base, indices, updates], tangents: [tb, , tu], params: { axis } }) => {
     if (!tb && !tu) return [null];
-    return [scatterAdd(tb ?? zeros((base as Tensor).type), indices as Tensor, tu ?? zeros((updates as Tensor).type), axis)];
+    return [
+      scatterAdd(tb ?? zeros((base as Tensor).type), indices as Tensor, tu ?? zeros((updates as Tensor).type), axis),
+    ];
   },
   transpose: ({ cotangents: [ct], operands: [base, indices, updates], params: { axis } }) => {
     if (!ct || !indices || indices.linear) return [null, null, null];
@@ -58,7 +71,10 @@ export const scatterAddPrimitive = definePrimitive<AxisParams>({
 function checkStart(op: string, x: TensorType, start: TensorType): void {
   checkIndices(op, start);
   if (start.rank !== 1 || start.shape[0] !== x.rank) {
-    throw new ShapeError(op, `Expected start of shape [${x.rank}], one index an axis, received ${showShape(start.shape)}`);
+    throw new ShapeError(
+      op,
+      `Expected start of shape [${x.rank}], one index an axis, received ${showShape(start.shape)}`,
+    );
   }
 }
 
@@ -68,7 +84,10 @@ export const dynamicSlicePrimitive = definePrimitive<Params & { readonly sizes: 
     const type = x as TensorType;
     checkStart('dynamicSlice', type, start as TensorType);
     if (sizes.length !== type.rank || sizes.some((size, k) => size > (type.shape[k] as number))) {
-      throw new ShapeError('dynamicSlice', `Expected sizes within ${showShape(type.shape)}, received ${showShape(sizes)}`);
+      throw new ShapeError(
+        'dynamicSlice',
+        `Expected sizes within ${showShape(type.shape)}, received ${showShape(sizes)}`,
+      );
     }
     return [type.withShape(sizes)];
   },
@@ -86,9 +105,13 @@ export const dynamicUpdatePrimitive = definePrimitive<None>({
     const [x, update, start] = types as [TensorType, TensorType, TensorType];
     checkStart('dynamicUpdate', x, start);
     if (update.rank !== x.rank || update.shape.some((size, k) => size > (x.shape[k] as number))) {
-      throw new ShapeError('dynamicUpdate', `Expected an update that fits into ${showShape(x.shape)}, received ${showShape(update.shape)}`);
+      throw new ShapeError(
+        'dynamicUpdate',
+        `Expected an update that fits into ${showShape(x.shape)}, received ${showShape(update.shape)}`,
+      );
     }
-    if (update.dtype !== x.dtype) throw new DTypeError('dynamicUpdate', `Expected an update of dtype ${x.dtype}, received ${update.dtype}`);
+    if (update.dtype !== x.dtype)
+      throw new DTypeError('dynamicUpdate', `Expected an update of dtype ${x.dtype}, received ${update.dtype}`);
     return [x];
   },
   jvp: ({ inputs: [x, update, start], tangents: [tx, tu] }) => {

@@ -7,7 +7,7 @@ import { InternalError } from '../errors.js';
 import { type Params, type Primitive, primitives, type Tangent } from '../primitive.js';
 import { Tensor } from '../tensor.js';
 import { bind, bind1, type TensorLike } from '../tracing.js';
-import { sameShape, type Shape, type TensorType } from '../types.js';
+import { type Shape, sameShape, type TensorType } from '../types.js';
 
 export type None = Record<string, never>;
 const none: None = {};

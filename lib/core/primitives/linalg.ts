@@ -4,6 +4,7 @@ import { DTypeError, ShapeError } from '../errors.js';
 import { definePrimitive, type Params } from '../primitive.js';
 import type { Tensor } from '../tensor.js';
 import { sameShape, TensorType } from '../types.js';
+import { notLinear } from './elementwise.js';
 import {
   add,
   cast,
@@ -16,11 +17,10 @@ import {
   neg,
   sub,
   sumTangents,
-  transpose,
   type TriangularFlags,
+  transpose,
   triangularSolve,
 } from './lax.js';
-import { notLinear } from './elementwise.js';
 
 function checkFloat(op: string, types: readonly TensorType[]): void {
   const [first] = types as [TensorType];
@@ -56,7 +56,8 @@ export const matmulPrimitive = definePrimitive<MatmulParams>({
     }
     const [m, k] = matrixOf(a, transposeA);
     const [inner, n] = matrixOf(b, transposeB);
-    if (k !== inner) throw new ShapeError('matmul', `Expected equal inner dimensions, received ${k} and ${inner} from ${a} and ${b}`);
+    if (k !== inner)
+      throw new ShapeError('matmul', `Expected equal inner dimensions, received ${k} and ${inner} from ${a} and ${b}`);
     return [a.withShape([...batchOf(a), m, n])];
   },
   jvp: ({ inputs: [a, b], tangents: [ta, tb], params }) => [
@@ -126,7 +127,10 @@ export const triangularSolvePrimitive = definePrimitive<TriangularFlags>({
     const [n, columns] = matrixOf(a);
     const side = b.shape[left ? b.rank - 2 : b.rank - 1];
     if (a.rank < 2 || a.rank !== b.rank || n !== columns || side !== n || !sameShape(batchOf(a), batchOf(b))) {
-      throw new ShapeError('triangularSolve', `Expected a [.., n, n] and b [.., ${left ? 'n, k' : 'k, n'}] with equal batch dimensions, received ${a} and ${b}`);
+      throw new ShapeError(
+        'triangularSolve',
+        `Expected a [.., n, n] and b [.., ${left ? 'n, k' : 'k, n'}] with equal batch dimensions, received ${a} and ${b}`,
+      );
     }
     return [b];
   },

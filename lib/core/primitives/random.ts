@@ -15,9 +15,12 @@ function randomPrimitive(name: string, dtypes: readonly DType[]): Primitive {
     infer: ([key], { shape, dtype }) => {
       const type = key as TensorType;
       if (type.dtype !== 'uint32' || type.rank !== 1 || type.size !== 2) {
-        throw new ShapeError(name, `Expected a key of type uint32[2], received ${type}`, { hint: 'make one with random.key(seed)' });
+        throw new ShapeError(name, `Expected a key of type uint32[2], received ${type}`, {
+          hint: 'make one with random.key(seed)',
+        });
       }
-      if (!dtypes.includes(dtype)) throw new DTypeError(name, `Expected a dtype out of ${dtypes.join(', ')}, received ${dtype}`);
+      if (!dtypes.includes(dtype))
+        throw new DTypeError(name, `Expected a dtype out of ${dtypes.join(', ')}, received ${dtype}`);
       return [TensorType.of(dtype, shape)];
     },
     encode: () => [],

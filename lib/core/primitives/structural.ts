@@ -22,8 +22,10 @@ export const broadcastPrimitive = definePrimitive<BroadcastParams>({
   name: 'broadcast',
   infer: ([x], { shape, dims }) => {
     const type = x as TensorType;
-    const fits = dims.length === type.rank && dims.every((dim, k) => type.shape[k] === 1 || type.shape[k] === shape[dim]);
-    if (!fits) throw new ShapeError('broadcastTo', `Expected a shape that ${type} broadcasts to, received ${showShape(shape)}`);
+    const fits =
+      dims.length === type.rank && dims.every((dim, k) => type.shape[k] === 1 || type.shape[k] === shape[dim]);
+    if (!fits)
+      throw new ShapeError('broadcastTo', `Expected a shape that ${type} broadcasts to, received ${showShape(shape)}`);
     return [type.withShape(shape)];
   },
   jvp: ({ tangents: [t], params }) => [t && broadcast(t, params.shape, params.dims)],
@@ -51,7 +53,10 @@ export const reshapePrimitive = definePrimitive<ReshapeParams>({
   infer: ([x], { shape }) => {
     const type = x as TensorType;
     if (sizeOf(shape) !== type.size) {
-      throw new ShapeError('reshape', `Expected a shape of ${type.size} elements for ${type}, received ${showShape(shape)}`);
+      throw new ShapeError(
+        'reshape',
+        `Expected a shape of ${type.size} elements for ${type}, received ${showShape(shape)}`,
+      );
     }
     return [type.withShape(shape)];
   },
@@ -74,7 +79,14 @@ export const transposePrimitive = definePrimitive<TransposeParams>({
     return [type.withShape(perm.map((axis) => type.shape[axis] as number))];
   },
   jvp: ({ tangents: [t], params: { perm } }) => [t && transpose(t, perm)],
-  transpose: ({ cotangents: [ct], params: { perm } }) => [ct ? transpose(ct, perm.map((_, k) => perm.indexOf(k))) : null],
+  transpose: ({ cotangents: [ct], params: { perm } }) => [
+    ct
+      ? transpose(
+          ct,
+          perm.map((_, k) => perm.indexOf(k)),
+        )
+      : null,
+  ],
   encode: ({ perm }) => [...perm],
 });
 
@@ -90,11 +102,14 @@ export const reduceSumPrimitive = definePrimitive<AxesParams>({
   name: 'reduceSum',
   infer: ([x], { axes }) => {
     const type = x as TensorType;
-    if (type.dtype === 'bool') throw new DTypeError('sum', 'Expected a numeric dtype, received bool', { hint: 'cast to int32 to count' });
+    if (type.dtype === 'bool')
+      throw new DTypeError('sum', 'Expected a numeric dtype, received bool', { hint: 'cast to int32 to count' });
     return [type.withShape(without(type.shape, axes))];
   },
   jvp: ({ tangents: [t], params: { axes } }) => [t && reduceSum(t, axes)],
-  transpose: ({ cotangents: [ct], operands: [x], params: { axes } }) => [ct && x?.linear ? spread(ct, x.type.shape, axes) : null],
+  transpose: ({ cotangents: [ct], operands: [x], params: { axes } }) => [
+    ct && x?.linear ? spread(ct, x.type.shape, axes) : null,
+  ],
   encode: ({ axes }) => [...axes],
 });
 
@@ -127,7 +142,8 @@ function argExtremum(name: 'argMax' | 'argMin'): Primitive {
     name,
     infer: ([x], { axis }) => {
       const type = x as TensorType;
-      if (type.shape[axis] === 0) throw new ShapeError(name, `Expected at least one element along axis ${axis}, received ${type}`);
+      if (type.shape[axis] === 0)
+        throw new ShapeError(name, `Expected at least one element along axis ${axis}, received ${type}`);
       return [TensorType.of('int32', without(type.shape, [axis]))];
     },
     encode: ({ axis }) => [axis],
@@ -154,7 +170,10 @@ export const slicePrimitive = definePrimitive<SliceParams>({
       return low >= 0 && low <= high && high <= dim && step >= 1;
     });
     if (!fits || start.length !== type.rank || limit.length !== type.rank || stride.length !== type.rank) {
-      throw new ShapeError('slice', `Expected 0 <= start <= limit <= dim for each axis of ${type}, received start ${showShape(start)}, limit ${showShape(limit)}, strides ${showShape(stride)}`);
+      throw new ShapeError(
+        'slice',
+        `Expected 0 <= start <= limit <= dim for each axis of ${type}, received start ${showShape(start)}, limit ${showShape(limit)}, strides ${showShape(stride)}`,
+      );
     }
     return [type.withShape(start.map((low, k) => Math.ceil(((limit[k] as number) - low) / (stride[k] as number))))];
   },
@@ -181,9 +200,13 @@ export const padPrimitive = definePrimitive<PadParams>({
   name: 'pad',
   infer: ([x, value], { low, high, interior }) => {
     const [type, fill] = [x as TensorType, value as TensorType];
-    if (fill.rank !== 0 || fill.dtype !== type.dtype) throw new DTypeError('pad', `Expected a ${type.dtype} scalar to pad with, received ${fill}`);
+    if (fill.rank !== 0 || fill.dtype !== type.dtype)
+      throw new DTypeError('pad', `Expected a ${type.dtype} scalar to pad with, received ${fill}`);
     if ([low, high, interior].some((list) => list.length !== type.rank || list.some((count) => count < 0))) {
-      throw new ShapeError('pad', `Expected counts >= 0 for each axis of ${type}, received low ${showShape(low)}, high ${showShape(high)}`);
+      throw new ShapeError(
+        'pad',
+        `Expected counts >= 0 for each axis of ${type}, received low ${showShape(low)}, high ${showShape(high)}`,
+      );
     }
     const dims = type.shape.map(
       (dim, k) => (low[k] as number) + (high[k] as number) + dim + Math.max(dim - 1, 0) * (interior[k] as number),
@@ -196,13 +219,24 @@ export const padPrimitive = definePrimitive<PadParams>({
     const inner = type.shape.map((dim, k) => dim - (low[k] as number) - (high[k] as number));
     if (t) return [lax.pad(t, tv ?? 0, low, high, interior)];
     // Only the fill moves: its tangent everywhere but where x sits.
-    const hole = lax.pad(lax.zeros(type.withShape(inner.map((dim, k) => Math.ceil(dim / ((interior[k] as number) + 1))))), 1, low, high, interior);
+    const hole = lax.pad(
+      lax.zeros(type.withShape(inner.map((dim, k) => Math.ceil(dim / ((interior[k] as number) + 1))))),
+      1,
+      low,
+      high,
+      interior,
+    );
     return [mul(hole, tv as Tensor)];
   },
   transpose: ({ cotangents: [ct], operands: [x, value], params: { low, high, interior } }) => {
     if (!ct) return [null, null];
     const limit = ct.shape.map((dim, k) => dim - (high[k] as number));
-    const inner = lax.slice(ct, low, limit, interior.map((gap) => gap + 1));
+    const inner = lax.slice(
+      ct,
+      low,
+      limit,
+      interior.map((gap) => gap + 1),
+    );
     const all = (t: Tensor): Tensor => reduceSum(t, [...t.shape.keys()]);
     return [x?.linear ? inner : null, value?.linear ? sub(all(ct), all(inner)) : null];
   },
@@ -216,9 +250,13 @@ export const concatenatePrimitive = definePrimitive<Params & { readonly axis: nu
   infer: (types, { axis }) => {
     const [first] = types as [TensorType];
     for (const type of types) {
-      if (type.dtype !== first.dtype) throw new DTypeError('concatenate', `Expected operands of one dtype, received ${types.join(' and ')}`);
+      if (type.dtype !== first.dtype)
+        throw new DTypeError('concatenate', `Expected operands of one dtype, received ${types.join(' and ')}`);
       if (type.rank !== first.rank || type.shape.some((dim, k) => k !== axis && dim !== first.shape[k])) {
-        throw new ShapeError('concatenate', `Expected shapes equal but for axis ${axis}, received ${types.map((t) => showShape(t.shape)).join(' and ')}`);
+        throw new ShapeError(
+          'concatenate',
+          `Expected shapes equal but for axis ${axis}, received ${types.map((t) => showShape(t.shape)).join(' and ')}`,
+        );
       }
     }
     const total = types.reduce((sum, type) => sum + (type.shape[axis] as number), 0);
@@ -226,7 +264,12 @@ export const concatenatePrimitive = definePrimitive<Params & { readonly axis: nu
   },
   jvp: ({ inputs, tangents, params: { axis } }) => {
     if (tangents.every((t) => !t)) return [null];
-    return [lax.concatenate(tangents.map((t, k) => t ?? lax.zeros((inputs[k] as Tensor).type)), axis)];
+    return [
+      lax.concatenate(
+        tangents.map((t, k) => t ?? lax.zeros((inputs[k] as Tensor).type)),
+        axis,
+      ),
+    ];
   },
   transpose: ({ cotangents: [ct], operands, params: { axis } }) => {
     let at = 0;
@@ -235,14 +278,22 @@ export const concatenatePrimitive = definePrimitive<Params & { readonly axis: nu
       const start = at;
       at += dim;
       if (!ct || !operand.linear) return null;
-      const bounds = (edge: number, other: (k: number) => number): number[] => ct.shape.map((_, k) => (k === axis ? edge : other(k)));
-      return lax.slice(ct, bounds(start, () => 0), bounds(at, (k) => ct.shape[k] as number), ct.shape.map(() => 1));
+      const bounds = (edge: number, other: (k: number) => number): number[] =>
+        ct.shape.map((_, k) => (k === axis ? edge : other(k)));
+      return lax.slice(
+        ct,
+        bounds(start, () => 0),
+        bounds(at, (k) => ct.shape[k] as number),
+        ct.shape.map(() => 1),
+      );
     });
   },
   encode: ({ axis }) => [axis],
 });
 
-export const iotaPrimitive = definePrimitive<Params & { readonly axis: number; readonly shape: Shape; readonly dtype: TensorType['dtype'] }>({
+export const iotaPrimitive = definePrimitive<
+  Params & { readonly axis: number; readonly shape: Shape; readonly dtype: TensorType['dtype'] }
+>({
   name: 'iota',
   infer: (_, { dtype, shape }) => [TensorType.of(dtype, shape)],
   encode: ({ axis }) => [axis],

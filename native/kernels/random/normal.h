@@ -3,6 +3,7 @@
 //
 // u = (w + 1/2) / 2^bits for an integer w of as many bits as the type: never 0 or 1, and known from both ends without
 // cancellation, so that both tails keep full relative precision. Largest |z|: 6.3 for float32, 9.2 for float64.
+// Error: below 6 eps |z|.
 #ifndef COTANGENT_KERNELS_RANDOM_NORMAL_H
 #define COTANGENT_KERNELS_RANDOM_NORMAL_H
 

@@ -1,0 +1,254 @@
+/** `cotangent run relu-network`: training to a certified optimum, beside back-propagation on the same network and objective. */
+
+import type { Claim, Experiment, ExperimentContext, ExperimentResult, Table } from '../cli/experiment.js';
+import { lineFigure, type Series } from '../cli/figure.js';
+import { tensor } from '../core/concrete.js';
+import { DomainError } from '../core/errors.js';
+import type { Tensor } from '../core/tensor.js';
+import { type DataArray, type Dataset, loadDataset, standardize } from '../data/index.js';
+import { type BaselineReport, type ConvexReport, ReluNetwork } from './relu-network/index.js';
+
+const asTensor = ({ data, shape, dtype }: DataArray): Tensor => tensor(data, { dtype, shape });
+
+interface Problem {
+  readonly dataset: Dataset;
+  readonly x: Tensor;
+  readonly y: Tensor;
+  readonly xTest: Tensor;
+  readonly yTest: Tensor;
+}
+
+async function load({ data, seed, quick }: ExperimentContext): Promise<Problem> {
+  const name = data ?? 'mnist-2v8';
+  const images = name.startsWith('mnist');
+  // 28 x 28 pixels thinned to 10 x 10 and 600 images a class: the setting of the reference figures.
+  const dataset = await loadDataset(name, images ? { stride: 3, perClass: quick ? 200 : 600 } : { seed });
+  const [xTrain, xTest] = images
+    ? [dataset.train.x, dataset.test.x]
+    : (standardize(dataset.train.x, dataset.test.x) as [DataArray, DataArray]);
+  return {
+    dataset,
+    x: asTensor(xTrain),
+    y: asTensor(dataset.train.y),
+    xTest: asTensor(xTest),
+    yTest: asTensor(dataset.test.y),
+  };
+}
+
+interface Run {
+  readonly name: string;
+  readonly model: ReluNetwork<ConvexReport | BaselineReport>;
+  readonly train: number;
+  readonly test: number;
+}
+
+/** Slope of log10(residual) against iterations over the last half of the history, and how straight that line is (R²). */
+export function linearDecay(points: readonly (readonly [number, number])[]): { slope: number; straightness: number } {
+  const tail = points.slice(Math.floor(points.length / 2)).filter(([, value]) => value > 0);
+  const [xs, ys] = [tail.map(([x]) => x), tail.map(([, y]) => Math.log10(y))];
+  const average = (values: number[]): number => values.reduce((total, value) => total + value, 0) / values.length;
+  const [mx, my] = [average(xs), average(ys)];
+  const sxy = xs.reduce((total, x, k) => total + (x - mx) * (ys[k] - my), 0);
+  const sxx = xs.reduce((total, x) => total + (x - mx) ** 2, 0);
+  const syy = ys.reduce((total, y) => total + (y - my) ** 2, 0);
+  return { slope: sxy / sxx, straightness: syy === 0 ? 1 : sxy ** 2 / (sxx * syy) };
+}
+
+async function run(context: ExperimentContext): Promise<ExperimentResult> {
+  const { seed, quick, signal, progress } = context;
+  progress(0, 'reading data');
+  const problem = await load(context);
+  const { dataset, x, y, xTest, yTest } = problem;
+  const { task } = dataset;
+  if (task === 'classification' && (dataset.classes?.length ?? 0) < 2) {
+    throw new DomainError('relu-network', 'Expected at least two classes in the data');
+  }
+  const beta = 1;
+  const common = { task, beta, seed, signal } as const;
+  const convexOptions = { ...common, patterns: quick ? 16 : 32, maxIterations: quick ? 1000 : 4000, tolerance: 1e-3 };
+
+  const assess = async (name: string, model: Run['model']): Promise<Run> => ({
+    name,
+    model,
+    train: await model.score(x, y),
+    test: await model.score(xTest, yTest),
+  });
+  // Shares of the whole, for the progress bar.
+  let at = 0;
+  const stage = async <M extends Run['model']>(
+    share: number,
+    name: string,
+    fit: (onProgress: (p: { iteration: number; maxIterations: number }) => void) => Promise<M>,
+  ): Promise<{ run: Run; model: M }> => {
+    progress(at, name);
+    const model = await fit(({ iteration, maxIterations }) => progress(at + (share * iteration) / maxIterations, name));
+    at += share;
+    return { run: await assess(name, model), model };
+  };
+
+  const early: { iterations: number; test: number }[] = [];
+  for (const iterations of [1, 2, 10, 50]) {
+    const { run: result } = await stage(0.01, `convex, ${iterations} iterations`, () =>
+      ReluNetwork.fit(x, y, { ...convexOptions, maxIterations: iterations }),
+    );
+    early.push({ iterations, test: result.test });
+    result.model.dispose();
+  }
+  const epochs = quick ? 40 : 150;
+  const convex = await stage(0.6, 'convex (ADMM)', (onProgress) =>
+    ReluNetwork.fit(x, y, { ...convexOptions, onProgress }),
+  );
+  const adam = await stage(0.18, 'Adam', (onProgress) => ReluNetwork.fitSgd(x, y, { ...common, epochs, onProgress }));
+  const sgd = await stage(0.18, 'SGD, momentum 0.9', (onProgress) =>
+    ReluNetwork.fitSgd(x, y, { ...common, epochs, optimizer: 'sgd', onProgress }),
+  );
+  progress(1, 'done');
+
+  const runs = [convex.run, adam.run, sgd.run];
+  const report = convex.model.report;
+  const { certificate } = report;
+  const measure = task === 'classification' ? 'accuracy' : 'R²';
+  const result = {
+    tables: [
+      comparison(runs, measure, certificate.lowerBound),
+      certificateTable(report),
+      {
+        title: `Test ${measure} after a few iterations`,
+        columns: ['iterations', `test ${measure}`],
+        rows: [...early.map(({ iterations, test }) => [iterations, test]), [report.iterations, convex.run.test]],
+      },
+    ],
+    claims: claims(report, runs, early, task, measure),
+    figure: lineFigure({
+      title: 'Two-layer ReLU network: objective against time',
+      subtitle: `${dataset.name}: ${x.shape[0]} rows, ${x.shape[1]} features, β = ${beta}, ${certificate.patterns} patterns`,
+      x: { title: 'seconds', scale: 'log' },
+      y: { title: 'objective', scale: 'log' },
+      series: curves(runs, certificate.lowerBound),
+    }),
+    summary: {
+      data: dataset.name,
+      task,
+      rows: x.shape[0],
+      features: x.shape[1],
+      beta,
+      seed,
+      early,
+      certificate,
+      runs: runs.map(({ name, model, train, test }) => ({
+        name,
+        method: model.report.method,
+        objective: model.report.objective,
+        train,
+        test,
+        seconds: model.report.time,
+        iterations: model.report.iterations,
+      })),
+      convergence: report.history,
+    },
+  };
+  for (const { model } of runs) model.dispose();
+  for (const value of [x, y, xTest, yTest]) value.dispose();
+  return result;
+}
+
+function comparison(runs: readonly Run[], measure: string, bound: number): Table {
+  return {
+    title: 'Same network, same objective',
+    columns: ['method', 'objective', 'over the lower bound', `train ${measure}`, `test ${measure}`, 'seconds'],
+    rows: runs.map(({ name, model: { report }, train, test }) => [
+      name,
+      report.objective,
+      `${(100 * (report.objective / bound - 1)).toFixed(3)} %`,
+      train,
+      test,
+      report.time,
+    ]),
+  };
+}
+
+function certificateTable({ certificate, iterations, converged }: ConvexReport): Table {
+  return {
+    title: `Certificate (float64, ${certificate.scope} patterns)`,
+    columns: [
+      'primal',
+      'lower bound',
+      'relative gap',
+      'KKT residual',
+      'patterns',
+      'active neurons',
+      'iterations',
+      'converged',
+    ],
+    rows: [
+      [
+        certificate.primal,
+        certificate.lowerBound,
+        certificate.relativeGap,
+        certificate.kktResidual,
+        certificate.patterns,
+        certificate.activeNeurons,
+        iterations,
+        converged,
+      ],
+    ],
+  };
+}
+
+function curves(runs: readonly Run[], bound: number): Series[] {
+  const series = runs.map(({ name, model }) => ({
+    name,
+    points: model.report.history.map(({ time, objective }) => [time, objective] as const),
+  }));
+  const times = series.flatMap(({ points }) => points.map(([time]) => time));
+  const ends = [Math.min(...times), Math.max(...times)];
+  return [...series, { name: 'lower bound of the convex program', points: ends.map((time) => [time, bound] as const) }];
+}
+
+function claims(
+  report: ConvexReport,
+  [convex, ...baselines]: readonly Run[],
+  early: readonly { iterations: number; test: number }[],
+  task: string,
+  measure: string,
+): Claim[] {
+  const best = Math.min(...baselines.map(({ model }) => model.report.objective));
+  const residuals = report.history.map(({ iteration, primalResidual }) => [iteration, primalResidual] as const);
+  const { slope, straightness } = linearDecay(residuals);
+  const after = (iterations: number): number =>
+    early.find((point) => point.iterations === iterations)?.test ?? Number.NaN;
+  const list: Claim[] = [
+    {
+      claim: 'The first few iterations already reach near-final accuracy',
+      paper: 'stated; own reference run 0.93 to 0.97 after 10 iterations',
+      measured: `test ${measure} ${after(2).toFixed(3)} after 2, ${after(10).toFixed(3)} after 10, ${convex.test.toFixed(3)} at the end`,
+      holds: after(10) >= convex.test - 0.02,
+    },
+    {
+      claim: 'The residual decays linearly once the active set settles',
+      paper: 'linear rate proven',
+      measured: `one digit every ${(-1 / slope).toFixed(0)} iterations, R² of the line ${straightness.toFixed(2)}`,
+      holds: slope < 0 && straightness > 0.8,
+    },
+    {
+      claim: 'Back-propagation does not reach below the certified optimum',
+      paper: 'global optimality',
+      measured: `lower bound ${report.certificate.lowerBound.toPrecision(5)}, convex ${report.objective.toPrecision(5)}, best baseline ${best.toPrecision(5)}`,
+      // The bound is that of the sampled program; the baselines may use other patterns and then go below.
+      holds: best >= report.certificate.lowerBound,
+    },
+  ];
+  if (task === 'classification') return list;
+  return list.slice(1);
+}
+
+export const reluNetworkExperiment: Experiment = {
+  name: 'relu-network',
+  title: 'Two-layer ReLU network trained to a certified global optimum',
+  paper:
+    'Y. Bai, T. Gautam, S. Sojoudi, Efficient Global Optimization of Two-layer ReLU Networks, SIAM J. Math. Data Sci. 2022',
+  describe:
+    'Trains a two-layer ReLU network by ADMM on its convex reformulation over sampled sign patterns, certifies how close to ' +
+    'optimal it is, and trains the same network by Adam and SGD beside it. Default data: MNIST twos against eights, 10 x 10 pixels.',
+  run,
+};
