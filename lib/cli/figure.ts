@@ -118,16 +118,33 @@ export async function checkFigurePath(path: string): Promise<void> {
   }
 }
 
-/** Draws into a file: SVG, PNG (at twice the size), or the specification as JSON, by the ending of `path`. */
+async function save(path: string, content: string | Uint8Array): Promise<void> {
+  try {
+    await writeFile(path, content);
+  } catch (cause) {
+    throw new DomainError('plot', `Expected a writable file at ${path}, received: ${(cause as Error).message}`, {
+      details: { path },
+      cause,
+    });
+  }
+}
+
+/** Draws into a file: SVG, PNG (at twice the size), or the specification as JSON, by the ending of `path`. @throws as `checkFigurePath`. */
 export async function writeFigure(path: string, figure: TopLevelSpec): Promise<void> {
   await checkFigurePath(path);
   const ending = extname(path).toLowerCase();
-  if (ending === '.json') return writeFile(path, `${JSON.stringify(figure, null, 2)}\n`);
+  if (ending === '.json') return save(path, `${JSON.stringify(figure, null, 2)}\n`);
   const svg = await renderSvg(figure);
-  if (ending === '.svg') return writeFile(path, svg);
+  if (ending === '.svg') return save(path, svg);
   const { Resvg } = await import('@resvg/resvg-js');
-  return writeFile(
-    path,
-    new Resvg(svg, { fitTo: { mode: 'zoom', value: 2 }, font: { sansSerifFamily: 'DejaVu Sans' } }).render().asPng(),
-  );
+  const font = { loadSystemFonts: true, defaultFontFamily: 'DejaVu Sans' };
+  const letter = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><text y="9">x</text></svg>';
+  // Without any font the renderer leaves all text out, and says nothing.
+  if (new Resvg(letter, { font }).getBBox() === undefined) {
+    throw new DomainError('plot', 'Expected a font on this machine for the text of a PNG, received none', {
+      hint: 'write an .svg, or install a font such as the package fonts-dejavu-core',
+      details: { path },
+    });
+  }
+  return save(path, new Resvg(svg, { fitTo: { mode: 'zoom', value: 2 }, font }).render().asPng());
 }

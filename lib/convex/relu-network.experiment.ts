@@ -23,9 +23,7 @@ async function load({ data, seed, quick }: ExperimentContext): Promise<Problem> 
   const images = name.startsWith('mnist');
   // 28 x 28 pixels thinned to 10 x 10 and 600 images a class: the setting of the reference figures.
   const dataset = await loadDataset(name, images ? { stride: 3, perClass: quick ? 200 : 600 } : { seed });
-  const [xTrain, xTest] = images
-    ? [dataset.train.x, dataset.test.x]
-    : (standardize(dataset.train.x, dataset.test.x) as [DataArray, DataArray]);
+  const [xTrain, xTest] = images ? [dataset.train.x, dataset.test.x] : standardize(dataset.train.x, dataset.test.x);
   return {
     dataset,
     x: asTensor(xTrain),

@@ -24,6 +24,9 @@ declare module './tensor.js' {
     sqrt(): Tensor;
     square(): Tensor;
     tanh(): Tensor;
+    sigmoid(): Tensor;
+    softplus(): Tensor;
+    relu(): Tensor;
     equal(other: TensorLike): Tensor;
     less(other: TensorLike): Tensor;
     lessEqual(other: TensorLike): Tensor;

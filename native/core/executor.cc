@@ -39,9 +39,9 @@ void Executor::abort(Stream& stream) {
 // --- queueing -----------------------------------------------------------------------------------------------------------
 
 bool Executor::full(const Executable& executable) {
+  if (pending_ == 0) return false;
   if (pending_ >= kMaxPending) return true;
-  const uint64_t room = device_.allocator().statistics().limit / 4;
-  return pending_ > 0 && pending_bytes_ + executable.plan.output_bytes > room;
+  return pending_bytes_ + executable.plan.output_bytes > device_.allocator().statistics().limit / 4;
 }
 
 void Executor::push(Stream& stream, Executable& executable, Arguments& arguments) {
@@ -261,15 +261,13 @@ void Executor::finish(Stream& stream, Task& task) {
   release_resources(task);
   const Ref<Executable> executable = std::move(task.executable);  // both are let go of without the lock
   const Ref<Stream> keep = std::move(task.stream);
-  std::vector<Waiter*> idle;
   std::unique_lock<std::mutex> lock(mutex_);
-  for (IdleWaiter* waiter : task.idle_waiters) {
-    if (--waiter->remaining == 0) idle.push_back(waiter->waiter);
-  }
-  task.idle_waiters.clear();
-  if (!idle.empty()) {
+  while (!task.idle_waiters.empty()) {  // somebody may ask while the lock is away
+    IdleWaiter* const waiter = task.idle_waiters.back();
+    task.idle_waiters.pop_back();
+    if (--waiter->remaining > 0) continue;
     lock.unlock();
-    for (Waiter* waiter : idle) waiter->settled();
+    waiter->waiter->settled();
     lock.lock();
   }
   stream.first_ = task.next;

@@ -118,9 +118,9 @@ Time: 1 s
       claims: [{ claim: 'the rate is linear', paper: '1/2', measured: '0.5', holds: true }],
       plot: null,
     });
-    const drawn = await type(testCommand, ['run', 'parabola', '--json', '--plot', 'told.png'], { cwd: folder });
-    expect(JSON.parse(drawn.stdout).plot).toBe('told.png');
-    expect(existsSync(join(folder, 'told.png'))).toBe(true);
+    const drawn = await type(testCommand, ['run', 'parabola', '--json', '--plot', 'told.json'], { cwd: folder });
+    expect(JSON.parse(drawn.stdout).plot).toBe('told.json');
+    expect(existsSync(join(folder, 'told.json'))).toBe(true);
   });
 
   it('draws nothing with --no-plot', async () => {

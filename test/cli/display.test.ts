@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
@@ -172,13 +172,22 @@ describe('figures', () => {
 
   it('is written as SVG, PNG or its specification', async () => {
     const [svg, png, json] = ['x.svg', 'x.PNG', 'x.json'].map((name) => join(folder, name));
-    await Promise.all([svg, png, json].map((path) => writeFigure(path, figure)));
+    await Promise.all([svg, json].map((path) => writeFigure(path, figure)));
     expect(readFileSync(svg, 'utf8')).toMatch(/^<svg/);
-    const image = readFileSync(png);
-    expect(image.subarray(0, 8)).toEqual(Buffer.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a));
-    const width = Number(/width="([\d.]+)"/.exec(readFileSync(svg, 'utf8'))?.[1]);
-    expect(Math.abs(image.readUInt32BE(16) - 2 * width)).toBeLessThanOrEqual(2);
+    const failure = await writeFigure(png, figure).catch((error: Error) => error);
+    if (failure) {
+      expect(failure.message).toMatch(/Expected a font on this machine/);
+    } else {
+      const image = readFileSync(png);
+      expect(image.subarray(0, 8)).toEqual(Buffer.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a));
+      const width = Number(/width="([\d.]+)"/.exec(readFileSync(svg, 'utf8'))?.[1]);
+      expect(Math.abs(image.readUInt32BE(16) - 2 * width)).toBeLessThanOrEqual(2);
+    }
     expect(JSON.parse(readFileSync(json, 'utf8'))).toEqual(JSON.parse(JSON.stringify(figure)));
+    mkdirSync(join(folder, 'folder.svg'));
+    await expect(writeFigure(join(folder, 'folder.svg'), figure)).rejects.toThrow(
+      /\[plot\] Expected a writable file at /,
+    );
     await expect(writeFigure(join(folder, 'x.pdf'), figure)).rejects.toThrow(/ends in .svg, .png, .json/);
   });
 });

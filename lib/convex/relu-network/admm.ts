@@ -55,6 +55,8 @@ export type AdmmProblem = {
   readonly tau: Tensor;
   /** (I + τ XᵀX)⁻¹, [d, d], the same for every block. */
   readonly blockInverse: Tensor;
+  /** X (I + τ XᵀX)⁻¹, [n, d]. */
+  readonly solvedRows: Tensor;
   /** Fᵀy of the v half, [C, P, d]; the w half is its negative. */
   readonly correlation: Tensor;
 };
@@ -92,6 +94,7 @@ export const prepare = jit((x: Tensor, y: Tensor, masks: Tensor, tau: Tensor) =>
   return {
     signs: sub(mul(masks, 2), 1),
     blockInverse: cast(inverse, x.dtype),
+    solvedRows: cast(matmul(wide, inverse), x.dtype),
     correlation: reshape(correlation, [classes, patterns, d]),
   };
 });
@@ -152,7 +155,7 @@ export function predictions(masks: Tensor, x: Tensor, u: Tensor): Tensor {
 
 /** u-step: argmin_u of the augmented Lagrangian (card step 1), by one of the two inner systems. */
 function solveU(problem: AdmmProblem, { rho, inverse }: AdmmFactor, solver: InnerSolver, state: AdmmState): Tensor {
-  const { x, masks, signs, tau, blockInverse, correlation } = problem;
+  const { x, masks, signs, tau, blockInverse, solvedRows, correlation } = problem;
   const { q, phi, g } = state;
   // b = Fᵀy/ρ + (v − λ) + τ Gᵀ(s − ν)
   const pulled = mul(rowsTimes(mul(abs(g), signs), x), tau);
@@ -167,7 +170,7 @@ function solveU(problem: AdmmProblem, { rho, inverse }: AdmmFactor, solver: Inne
   }
   const mb = rowsTimes(b, blockInverse);
   const h = matmul(predictions(masks, x, mb), inverse);
-  const correction = rowsTimes(rowsTimes(masked(masks, h), x), blockInverse);
+  const correction = rowsTimes(masked(masks, h), solvedRows);
   return sub(mb, both(correction, neg(correction)));
 }
 

@@ -30,8 +30,7 @@ COTANGENT_FN V reduce_circle(V x, V q) {
     x = madd(q, splat<V>(-0x1.92p+0f), x);
     x = madd(q, splat<V>(-0x1.fb4p-12f), x);
     x = madd(q, splat<V>(-0x1.444p-24f), x);
-    x = madd(q, splat<V>(-0x1.68cp-39f), x);
-    return madd(q, splat<V>(-0x1.1a6264p-54f), x);
+    return x + madd(q, splat<V>(-0x1.1a6264p-54f), q * -0x1.68cp-39f);  // one rounding less than one by one
   } else {
     x = madd(q, splat<V>(-0x1.921fb544p+0), x);
     x = madd(q, splat<V>(-0x1.0b4611a6p-34), x);

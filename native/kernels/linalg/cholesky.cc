@@ -16,7 +16,7 @@ namespace cotangent::cpu {
 namespace {
 
 constexpr int kBlockedSize = 256;  // from here on a matrix is worth more than one thread
-constexpr double kPartFlops = 100e3;
+constexpr double kPartFlops = 500e3;
 
 template <class T>
 class CholeskyKernel : public Kernel {

@@ -13,11 +13,11 @@
 namespace cotangent::cpu {
 namespace {
 
-constexpr double kPartFlops = 100e3;
+constexpr double kPartFlops = 500e3;
 constexpr int kBlock = 128;
 constexpr int kBlockedSize = 512;          // order from which a system with few right-hand sides is solved in blocks
 constexpr int kFewSides = 16;              // right-hand sides a part needs to be worth its pass over A
-constexpr int64_t kPartBytes = 128 << 10;  // of A, read once a block
+constexpr int64_t kPartBytes = 256 << 10;  // of A, read once a block
 
 struct System {
   int64_t batch;

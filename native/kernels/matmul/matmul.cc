@@ -14,8 +14,8 @@
 namespace cotangent::cpu {
 namespace {
 
-constexpr double kPartFlops = 100e3;       // of a product that is worth a thread
-constexpr int64_t kPartBytes = 128 << 10;  // of a matrix times a vector
+constexpr double kPartFlops = 500e3;       // of a product that is worth a thread
+constexpr int64_t kPartBytes = 256 << 10;  // of a matrix times a vector
 constexpr int64_t kDotChunk = 16384;
 
 struct Shape {

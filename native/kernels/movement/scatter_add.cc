@@ -57,6 +57,9 @@ class ScatterAddKernel : public Kernel {
       parallel.range(inner_, grain(inner_), kLine, [&](int64_t begin, int64_t end) {
         add<T>(launch, {0, outer_, 0, size_, begin, end});
       });
+    } else if (inner_ < kLine) {
+      // Sorting the indices into parts would cost more than these few additions.
+      add<T>(launch, {0, outer_, 0, size_, 0, inner_});
     } else {
       // Every part reads all indices and keeps those that fall into its rows.
       parallel.range(size_, grain(size_), kLine, [&](int64_t begin, int64_t end) {

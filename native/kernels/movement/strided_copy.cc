@@ -8,7 +8,7 @@
 namespace cotangent::cpu {
 namespace {
 
-constexpr int64_t kGrainBytes = 128 << 10;  // less is not worth a second thread
+constexpr int64_t kGrainBytes = 256 << 10;  // less is not worth a second thread
 constexpr int64_t kTile = 32;               // a tile of both views fits into the first-level cache
 
 // f(T{}) with an unsigned integer of that size: a copy moves bits and does not care for types.

@@ -12,20 +12,24 @@
 namespace cotangent::random {
 namespace {
 
+constexpr int kPhiloxRounds = 10;
+constexpr uint64_t kPhiloxMultiplier0 = 0xD2511F53, kPhiloxMultiplier1 = 0xCD9E8D57;
+constexpr uint32_t kPhiloxStep0 = 0x9E3779B9, kPhiloxStep1 = 0xBB67AE85;  // golden ratio, sqrt(3) - 1
+
 struct PhiloxBlock {
   uint32_t word[4];
 };
 
 COTANGENT_FN PhiloxBlock philox(PhiloxBlock counter, uint32_t key0, uint32_t key1) {
   uint32_t c0 = counter.word[0], c1 = counter.word[1], c2 = counter.word[2], c3 = counter.word[3];
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t p0 = static_cast<uint64_t>(c0) * 0xD2511F53u, p1 = static_cast<uint64_t>(c2) * 0xCD9E8D57u;
+  for (int round = 0; round < kPhiloxRounds; ++round) {
+    const uint64_t p0 = c0 * kPhiloxMultiplier0, p1 = c2 * kPhiloxMultiplier1;
     c0 = static_cast<uint32_t>(p1 >> 32) ^ c1 ^ key0;
     c1 = static_cast<uint32_t>(p1);
     c2 = static_cast<uint32_t>(p0 >> 32) ^ c3 ^ key1;
     c3 = static_cast<uint32_t>(p0);
-    key0 += 0x9E3779B9u;  // golden ratio
-    key1 += 0xBB67AE85u;  // sqrt(3) - 1
+    key0 += kPhiloxStep0;
+    key1 += kPhiloxStep1;
   }
   return {{c0, c1, c2, c3}};
 }

@@ -10,14 +10,48 @@ namespace {
 constexpr int64_t kBlocks = 64;          // generated at a time: their words stay in the first-level cache
 constexpr int64_t kWords = 4 * kBlocks;  // a multiple of every vector's lanes
 
+// Products of the low halves of 64-bit lanes; compilers would multiply all 64 bits.
+inline UlongVector multiply_low(UlongVector a, UlongVector b) {
+#if defined(__AVX512F__)
+  return (UlongVector)_mm512_maskz_mul_epu32(0xff, (__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+  return (UlongVector)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#elif defined(__x86_64__)
+  return (UlongVector)_mm_mul_epu32((__m128i)a, (__m128i)b);
+#else
+  return (UlongVector)vmull_u32(vmovn_u64((uint64x2_t)a), vmovn_u64((uint64x2_t)b));
+#endif
+}
+
+// random::philox_block for kBlocks blocks, one a 64-bit lane. Only the low halves of a state word count: a product ignores the
+// high ones, which saves masking them.
 void generate(const uint32_t* key, uint64_t first, uint32_t* words) {
-  const uint32_t key0 = key[0], key1 = key[1];
+  constexpr int64_t kLanes = Vector<uint64_t>::kLanes;
+  constexpr uint64_t kLow = 0xffffffff;
+  uint64_t halves[2][kBlocks];  // words 0 and 1 of every block, then 2 and 3
+  UlongVector lane;
+  for (int64_t l = 0; l < kLanes; ++l) lane[l] = static_cast<uint64_t>(l);
+  for (int64_t i = 0; i < kBlocks; i += kLanes) {
+    const UlongVector block = lane + (first + static_cast<uint64_t>(i));
+    UlongVector c0 = block, c1 = block >> 32, c2 = UlongVector{}, c3 = UlongVector{};
+    uint32_t key0 = key[0], key1 = key[1];
+    for (int round = 0; round < random::kPhiloxRounds; ++round) {
+      const UlongVector p0 = multiply_low(c0, UlongVector{} + random::kPhiloxMultiplier0);
+      const UlongVector p1 = multiply_low(c2, UlongVector{} + random::kPhiloxMultiplier1);
+      c0 = (p1 >> 32) ^ c1 ^ static_cast<uint64_t>(key0);
+      c1 = p1;
+      c2 = (p0 >> 32) ^ c3 ^ static_cast<uint64_t>(key1);
+      c3 = p0;
+      key0 += random::kPhiloxStep0;
+      key1 += random::kPhiloxStep1;
+    }
+    const UlongVector front = (c0 & kLow) | c1 << 32, back = (c2 & kLow) | c3 << 32;
+    __builtin_memcpy(halves[0] + i, &front, sizeof front);
+    __builtin_memcpy(halves[1] + i, &back, sizeof back);
+  }
   for (int64_t i = 0; i < kBlocks; ++i) {
-    const random::PhiloxBlock block = random::philox_block(first + static_cast<uint64_t>(i), key0, key1);
-    words[4 * i] = block.word[0];
-    words[4 * i + 1] = block.word[1];
-    words[4 * i + 2] = block.word[2];
-    words[4 * i + 3] = block.word[3];
+    __builtin_memcpy(words + 4 * i, &halves[0][i], sizeof(uint64_t));
+    __builtin_memcpy(words + 4 * i + 2, &halves[1][i], sizeof(uint64_t));
   }
 }
 

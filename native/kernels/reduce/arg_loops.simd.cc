@@ -15,6 +15,14 @@ template <template <class> class Op, class T>
 int32_t arg_row(const void* x, int64_t n) {
   constexpr int64_t kBlock = 64;
   const T* const values = static_cast<const T*>(x);
+  if (n < kBlock) {
+    int64_t winner = 0;
+    for (int64_t k = 1; k < n; ++k) {
+      const T now = Op<T>::of(values[winner], values[k]);
+      winner = now != values[winner] && !is_nan(values[winner]) ? k : winner;
+    }
+    return static_cast<int32_t>(winner);
+  }
   T lanes[kBlock];
   for (int64_t l = 0; l < kBlock; ++l) lanes[l] = Op<T>::kIdentity;
   int64_t i = 0;

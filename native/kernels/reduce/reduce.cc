@@ -17,7 +17,7 @@ namespace {
 
 constexpr int64_t kRowChunk = 16384;     // elements
 constexpr int64_t kColumnChunk = 32768;  // elements; at least 64 rows, so that partial results stay small
-constexpr int64_t kGrain = 32768;        // elements worth a thread
+constexpr int64_t kGrain = 131072;       // elements worth a thread
 constexpr int64_t kAlignment = 64;
 
 int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
@@ -141,7 +141,7 @@ class ReduceKernel : public Kernel {
   // Partial results [outer, chunks, inner], then a tree over the chunks.
   void run_chunks(Parallel& parallel, const Stage& stage, const T* from, Partial* partials, T* to) const {
     const int64_t tiles = (stage.inner + kReduceWidth - 1) / kReduceWidth;
-    parallel.range(stage.outer * stage.chunks * tiles, 2, 1, [&](int64_t begin, int64_t end) {
+    parallel.range(stage.outer * stage.chunks * tiles, 6, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t column = i % tiles * kReduceWidth, piece = i / tiles;
         const int64_t outer = piece / stage.chunks, first = piece % stage.chunks * stage.chunk;
