@@ -47,6 +47,8 @@ std::string show(const Type& type);
 void store_scalar(int32_t dtype, double value, void* to);
 double load_scalar(int32_t dtype, const void* from);
 
+constexpr ct_code kDisposed = static_cast<ct_code>(CT_INTERNAL + 1);  // the binding's own: no backend reports it
+
 // What a program or a value failed with. `message` is complete: "[op] Expected ..., received ...".
 struct Failure {
   ct_code code = CT_INTERNAL;

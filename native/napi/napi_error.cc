@@ -21,10 +21,8 @@ const char* code_name(ct_code code) {
       return "ERR_OUT_OF_MEMORY";
     case CT_ABORTED:
       return "ERR_ABORTED";
-    case CT_DISPOSED:
-      return "ERR_DISPOSED";
     default:
-      return "ERR_INTERNAL";
+      return code == kDisposed ? "ERR_DISPOSED" : "ERR_INTERNAL";
   }
 }
 
