@@ -20,7 +20,7 @@ export function limitRow(name: string, { size, measured, limit }: Measurement): 
     ratio_max: ratio,
     blocks: 1,
     repetitions: [1, 0],
-    idle_load: 0,
+    idle_load: [0, 0],
   };
 }
 

@@ -184,7 +184,7 @@ export async function runPaired(paired: PairedCase, options: PairingOptions): Pr
         ratio_max: significant(comparison.ratioMax),
         blocks: options.blocks,
         repetitions: [timed.ours.repetitions, timed.theirs.repetitions],
-        idle_load: significant(Math.max(timed.ours.idleLoad, timed.theirs.idleLoad)),
+        idle_load: [significant(timed.ours.idleLoad), significant(timed.theirs.idleLoad)],
       });
     }
     return { rows, versions: { ours: started[0].versions ?? {}, peers: started[1].versions ?? {} } };

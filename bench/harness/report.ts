@@ -49,9 +49,10 @@ export function warnings(rows: readonly DetailedRow[], load: number, cores: numb
   if (load > 0.5 * cores)
     found.push(`The load average was ${load} on ${cores} cores at the start: other work disturbed the timings.`);
   for (const row of rows) {
-    if (row.idle_load > 0.05) {
-      const share = (100 * row.idle_load).toFixed(0);
-      found.push(`${row.name} beside ${row.peer}: a side used ${share} % of a core while the other one was timed.`);
+    for (const [index, load] of row.idle_load.entries()) {
+      if (load <= 0.05) continue;
+      const [waiting, timed] = index === 0 ? ['cotangent', row.peer] : [row.peer, 'cotangent'];
+      found.push(`${row.name}: ${waiting} used ${(100 * load).toFixed(0)} % of a core while ${timed} was timed.`);
     }
   }
   return found;

@@ -84,8 +84,8 @@ export interface DetailedRow extends Row {
   readonly ratio_max: number;
   readonly blocks: number;
   readonly repetitions: readonly [ours: number, peer: number];
-  /** The largest share of one core that a side used while the other one was timed. */
-  readonly idle_load: number;
+  /** The largest share of one core that each side used while the other one was timed. */
+  readonly idle_load: readonly [ours: number, peer: number];
 }
 
 /** The row as `--json` prints it: these keys, in this order. */

@@ -92,37 +92,43 @@ async function run(context: ExperimentContext): Promise<ExperimentResult> {
     early.push({ iterations, test: result.test });
     result.model.dispose();
   }
-  const epochs = quick ? 40 : 150;
-  const convex = await stage(0.6, 'convex (ADMM)', (onProgress) =>
-    ReluNetwork.fit(x, y, { ...convexOptions, onProgress }),
-  );
-  const adam = await stage(0.18, 'Adam', (onProgress) => ReluNetwork.fitSgd(x, y, { ...common, epochs, onProgress }));
-  const sgd = await stage(0.18, 'SGD, momentum 0.9', (onProgress) =>
+  const epochs = quick ? 40 : 400;
+  const adam = await stage(0.12, 'Adam', (onProgress) => ReluNetwork.fitSgd(x, y, { ...common, epochs, onProgress }));
+  const sgd = await stage(0.12, 'SGD, momentum 0.9', (onProgress) =>
     ReluNetwork.fitSgd(x, y, { ...common, epochs, optimizer: 'sgd', onProgress }),
   );
+  const convex = await stage(0.4, 'convex, sampled patterns', (onProgress) =>
+    ReluNetwork.fit(x, y, { ...convexOptions, onProgress }),
+  );
+  // The patterns that back-propagation found: its network is a feasible point of their program.
+  const patterns = await adam.model.patterns(x);
+  const onPatterns = await stage(0.3, "convex, Adam's patterns", (onProgress) =>
+    ReluNetwork.fit(x, y, { ...convexOptions, patterns, onProgress }),
+  );
+  patterns.dispose();
   progress(1, 'done');
 
-  const runs = [convex.run, adam.run, sgd.run];
+  const runs = [convex.run, onPatterns.run, adam.run, sgd.run];
   const report = convex.model.report;
   const { certificate } = report;
   const measure = task === 'classification' ? 'accuracy' : 'R²';
   const result = {
     tables: [
-      comparison(runs, measure, certificate.lowerBound),
-      certificateTable(report),
+      comparison(runs, measure),
+      certificateTable([convex, onPatterns].map(({ run: { name }, model }) => [name, model.report])),
       {
         title: `Test ${measure} after a few iterations`,
         columns: ['iterations', `test ${measure}`],
         rows: [...early.map(({ iterations, test }) => [iterations, test]), [report.iterations, convex.run.test]],
       },
     ],
-    claims: claims(report, runs, early, task, measure),
+    claims: claims(convex.run, convex.model.report, onPatterns.model.report, adam.run, early, measure),
     figure: lineFigure({
       title: 'Two-layer ReLU network: objective against time',
       subtitle: `${dataset.name}: ${x.shape[0]} rows, ${x.shape[1]} features, β = ${beta}, ${certificate.patterns} patterns`,
       x: { title: 'seconds', scale: 'log' },
       y: { title: 'objective', scale: 'log' },
-      series: curves(runs, certificate.lowerBound),
+      series: curves(runs),
     }),
     summary: {
       data: dataset.name,
@@ -133,6 +139,7 @@ async function run(context: ExperimentContext): Promise<ExperimentResult> {
       seed,
       early,
       certificate,
+      certificateOnPatterns: onPatterns.model.report.certificate,
       runs: runs.map(({ name, model, train, test }) => ({
         name,
         method: model.report.method,
@@ -150,103 +157,92 @@ async function run(context: ExperimentContext): Promise<ExperimentResult> {
   return result;
 }
 
-function comparison(runs: readonly Run[], measure: string, bound: number): Table {
+function comparison(runs: readonly Run[], measure: string): Table {
   return {
     title: 'Same network, same objective',
-    columns: ['method', 'objective', 'over the lower bound', `train ${measure}`, `test ${measure}`, 'seconds'],
-    rows: runs.map(({ name, model: { report }, train, test }) => [
-      name,
-      report.objective,
-      `${(100 * (report.objective / bound - 1)).toFixed(3)} %`,
-      train,
-      test,
-      report.time,
-    ]),
+    columns: ['method', 'objective', `train ${measure}`, `test ${measure}`, 'seconds'],
+    rows: runs.map(({ name, model: { report }, train, test }) => [name, report.objective, train, test, report.time]),
   };
 }
 
-function certificateTable({ certificate, iterations, converged }: ConvexReport): Table {
+function certificateTable(fits: readonly (readonly [string, ConvexReport])[]): Table {
   return {
-    title: `Certificate (float64, ${certificate.scope} patterns)`,
+    title: 'Certificates, in float64: the optimum over the patterns lies between lower bound and primal',
     columns: [
+      'method',
       'primal',
       'lower bound',
       'relative gap',
       'KKT residual',
       'patterns',
-      'active neurons',
+      'neurons',
       'iterations',
       'converged',
     ],
-    rows: [
-      [
-        certificate.primal,
-        certificate.lowerBound,
-        certificate.relativeGap,
-        certificate.kktResidual,
-        certificate.patterns,
-        certificate.activeNeurons,
-        iterations,
-        converged,
-      ],
-    ],
+    rows: fits.map(([name, { certificate: c, iterations, converged }]) => [
+      name,
+      c.primal,
+      c.lowerBound,
+      c.relativeGap,
+      c.kktResidual,
+      `${c.patterns} (${c.scope})`,
+      c.activeNeurons,
+      iterations,
+      converged,
+    ]),
   };
 }
 
-function curves(runs: readonly Run[], bound: number): Series[] {
-  const series = runs.map(({ name, model }) => ({
+const curves = (runs: readonly Run[]): Series[] =>
+  runs.map(({ name, model }) => ({
     name,
     points: model.report.history.map(({ time, objective }) => [time, objective] as const),
   }));
-  const times = series.flatMap(({ points }) => points.map(([time]) => time));
-  const ends = [Math.min(...times), Math.max(...times)];
-  return [...series, { name: 'lower bound of the convex program', points: ends.map((time) => [time, bound] as const) }];
-}
 
 function claims(
+  convex: Run,
   report: ConvexReport,
-  [convex, ...baselines]: readonly Run[],
+  onPatterns: ConvexReport,
+  adam: Run,
   early: readonly { iterations: number; test: number }[],
-  task: string,
   measure: string,
 ): Claim[] {
-  const best = Math.min(...baselines.map(({ model }) => model.report.objective));
   const residuals = report.history.map(({ iteration, primalResidual }) => [iteration, primalResidual] as const);
   const { slope, straightness } = linearDecay(residuals);
   const after = (iterations: number): number =>
     early.find((point) => point.iterations === iterations)?.test ?? Number.NaN;
-  const list: Claim[] = [
+  const backPropagation = adam.model.report.objective;
+  return [
     {
       claim: 'The first few iterations already reach near-final accuracy',
-      paper: 'stated; own reference run 0.93 to 0.97 after 10 iterations',
+      paper: 'stated; 0.94 after 2, 0.947 after 10, 0.950 after 20 iterations in a reference run with 8 patterns',
       measured: `test ${measure} ${after(2).toFixed(3)} after 2, ${after(10).toFixed(3)} after 10, ${convex.test.toFixed(3)} at the end`,
       holds: after(10) >= convex.test - 0.02,
     },
     {
       claim: 'The residual decays linearly once the active set settles',
-      paper: 'linear rate proven',
-      measured: `one digit every ${(-1 / slope).toFixed(0)} iterations, R² of the line ${straightness.toFixed(2)}`,
+      paper: 'linear rate',
+      measured: `one digit every ${(-1 / slope).toFixed(0)} iterations, R² of the line on a log scale ${straightness.toFixed(2)}`,
       holds: slope < 0 && straightness > 0.8,
     },
     {
-      claim: 'Back-propagation does not reach below the certified optimum',
-      paper: 'global optimality',
-      measured: `lower bound ${report.certificate.lowerBound.toPrecision(5)}, convex ${report.objective.toPrecision(5)}, best baseline ${best.toPrecision(5)}`,
-      // The bound is that of the sampled program; the baselines may use other patterns and then go below.
-      holds: best >= report.certificate.lowerBound,
+      claim:
+        "Training is globally optimal over its patterns: with back-propagation's own, it ends at or below back-propagation",
+      paper: 'convex equivalence',
+      measured: `optimum in [${onPatterns.certificate.lowerBound.toPrecision(5)}, ${onPatterns.certificate.primal.toPrecision(5)}], Adam ended at ${backPropagation.toPrecision(5)}`,
+      holds: onPatterns.certificate.primal <= backPropagation && onPatterns.certificate.relativeGap < 1e-2,
     },
   ];
-  if (task === 'classification') return list;
-  return list.slice(1);
 }
 
 export const reluNetworkExperiment: Experiment = {
   name: 'relu-network',
-  title: 'Two-layer ReLU network trained to a certified global optimum',
+  title: 'Two-layer ReLU network trained to a certified optimum of its convex program',
   paper:
     'Y. Bai, T. Gautam, S. Sojoudi, Efficient Global Optimization of Two-layer ReLU Networks, SIAM J. Math. Data Sci. 2022',
   describe:
-    'Trains a two-layer ReLU network by ADMM on its convex reformulation over sampled sign patterns, certifies how close to ' +
-    'optimal it is, and trains the same network by Adam and SGD beside it. Default data: MNIST twos against eights, 10 x 10 pixels.',
+    'Trains a two-layer ReLU network by ADMM on its convex reformulation over sampled sign patterns, and over the patterns that ' +
+    'Adam found; certifies how close to optimal each is; trains the same network by Adam and SGD beside it. ' +
+    'Default data: MNIST twos against eights, 10 x 10 pixels.',
   run,
 };

@@ -1,5 +1,7 @@
 /** What all transforms share: tracing a function of trees into a Program of flat lists, and back. */
 
+// Fills the primitive table, and gives tensors their methods.
+import '../core/index.js';
 import { scalar } from '../core/concrete.js';
 import { ShapeError } from '../core/errors.js';
 import type { Program } from '../core/program.js';

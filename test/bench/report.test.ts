@@ -18,7 +18,7 @@ const row: DetailedRow = {
   ratio_max: 0.02,
   blocks: 9,
   repetitions: [1000, 10],
-  idle_load: 0.001,
+  idle_load: [0.001, 0.002],
 };
 
 test('--json prints exactly the documented keys, in order', () => {
@@ -67,7 +67,9 @@ test('times have their unit', () => {
 test('a loaded machine and a busy idle side are said', () => {
   expect(warnings([row], 0.2, 2)).toEqual([]);
   expect(warnings([row], 1.7, 2)).toEqual([expect.stringContaining('load average was 1.7 on 2 cores')]);
-  expect(warnings([{ ...row, idle_load: 0.5 }], 0, 2)).toEqual([expect.stringContaining('50 % of a core')]);
+  expect(warnings([{ ...row, idle_load: [0.01, 0.5] }], 0, 2)).toEqual([
+    'chain: torch-eager used 50 % of a core while cotangent was timed.',
+  ]);
 });
 
 test('the picture has a bar for each row, as a share of its limit', () => {

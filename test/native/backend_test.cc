@@ -16,8 +16,9 @@ ct_device* open_device() {
   return device;
 }
 
-int32_t prepare_op(ct_device* device, const char* kernel, const std::vector<ct_type>& in, const std::vector<ct_type>& out,
-                   const std::vector<double>& params, ct_op** op, ct_op_info* info, ct_error* error) {
+int32_t prepare_op(ct_device* device, const char* kernel, const std::vector<ct_type>& in,
+                   const std::vector<ct_type>& out, const std::vector<double>& params, ct_op** op, ct_op_info* info,
+                   ct_error* error) {
   const ct_op_desc desc{kernel,
                         static_cast<int32_t>(in.size()),
                         static_cast<int32_t>(out.size()),
@@ -37,7 +38,8 @@ void errors(ct_device* device) {
     ct_code code;
   };
   const ct_type f3 = type_of(CT_FLOAT32, {3}), negative = type_of(CT_FLOAT32, {-3});
-  const ct_type huge = type_of(CT_FLOAT32, {int64_t{1} << 40, int64_t{1} << 40}), hidden = type_of(CT_FLOAT32, {0, int64_t{1} << 52});
+  const ct_type huge = type_of(CT_FLOAT32, {int64_t{1} << 40, int64_t{1} << 40}),
+                hidden = type_of(CT_FLOAT32, {0, int64_t{1} << 52});
   ct_type deep = f3, strange = f3;
   deep.rank = 9;
   strange.dtype = 17;
@@ -65,7 +67,8 @@ void errors(ct_device* device) {
 }
 
 void memory(ct_device* device) {
-  for (const uint64_t bytes : {uint64_t{0}, uint64_t{1}, uint64_t{100}, uint64_t{1} << 20, uint64_t{4} << 20, (uint64_t{9} << 20) + 5}) {
+  for (const uint64_t bytes :
+       {uint64_t{0}, uint64_t{1}, uint64_t{100}, uint64_t{1} << 20, uint64_t{4} << 20, (uint64_t{9} << 20) + 5}) {
     void* pointer = nullptr;
     ct_error error{};
     CHECK(backend().allocate(device, bytes, &pointer, &error) == CT_OK, "%s", error.message);
@@ -75,7 +78,8 @@ void memory(ct_device* device) {
   }
   void* pointer = nullptr;
   ct_error error{};
-  CHECK(backend().allocate(device, uint64_t{1} << 52, &pointer, &error) == CT_OUT_OF_MEMORY && !pointer, "4 PB were found");
+  CHECK(backend().allocate(device, uint64_t{1} << 52, &pointer, &error) == CT_OUT_OF_MEMORY && !pointer,
+        "4 PB were found");
   CHECK(backend().allocate(device, UINT64_MAX, &pointer, &error) == CT_OUT_OF_MEMORY && !pointer, "wrapped around");
   CHECK(error.code == CT_OUT_OF_MEMORY && std::string(error.op) == "allocate", "%s", error.message);
 }
@@ -95,15 +99,18 @@ void queues(ct_device* device) {
       CHECK(backend().copy(queue, to.data(), from.data(), bytes, &error) == CT_OK && to == from, "copy");
       ct_op* op = nullptr;
       ct_op_info info{};
-      CHECK(prepare_op(device, "reduceMax", {type_of(CT_FLOAT32, {n})}, {type_of(CT_FLOAT32, {})}, {0}, &op, &info, &error) == CT_OK,
+      CHECK(prepare_op(device, "reduceMax", {type_of(CT_FLOAT32, {n})}, {type_of(CT_FLOAT32, {})}, {0}, &op, &info,
+                       &error) == CT_OK,
             "%s", error.message);
-      CHECK(info.estimated_ns >= 0.4 * static_cast<double>(n) && info.in_place[0] == 0, "estimated %g", info.estimated_ns);
+      CHECK(info.estimated_ns >= 0.4 * static_cast<double>(n) && info.in_place[0] == 0, "estimated %g",
+            info.estimated_ns);
       Buffer workspace(static_cast<int64_t>(backend().workspace_bytes(op, 64)));
       float result = -1;
       const void* const in[] = {from.data()};
       void* const out[] = {&result};
       CHECK(backend().run(op, queue, in, out, workspace.data(), &error) == CT_OK, "%s", error.message);
-      CHECK(backend().synchronize(queue, &error) == CT_OK && result == (n < 1000 ? from.back() : 999), "max %g", static_cast<double>(result));
+      CHECK(backend().synchronize(queue, &error) == CT_OK && result == (n < 1000 ? from.back() : 999), "max %g",
+            static_cast<double>(result));
       backend().op_destroy(op);
     }
     backend().queue_destroy(queue);

@@ -44,9 +44,13 @@ void with_type(int32_t dtype, F&& f) {
   }
 }
 
-inline double round_to(int32_t dtype, double x) { return dtype == CT_FLOAT32 ? static_cast<double>(static_cast<float>(x)) : x; }
+inline double round_to(int32_t dtype, double x) {
+  return dtype == CT_FLOAT32 ? static_cast<double>(static_cast<float>(x)) : x;
+}
 
-inline Value value(int32_t dtype, const Dims& dims, std::vector<double> data) { return {type_of(dtype, dims), std::move(data)}; }
+inline Value value(int32_t dtype, const Dims& dims, std::vector<double> data) {
+  return {type_of(dtype, dims), std::move(data)};
+}
 
 // Floats in [-1, 1), integers in [-50, 50] (uint32: [0, 100]), bools.
 inline Value random_value(int32_t dtype, const Dims& dims, Random& random) {
@@ -109,8 +113,8 @@ inline const cpu::Registry& all_kernels() {
   return registry;
 }
 
-inline std::unique_ptr<cpu::Kernel> prepare_kernel(const char* name, const std::vector<Value>& in, const std::vector<ct_type>& out,
-                                                   const std::vector<double>& params) {
+inline std::unique_ptr<cpu::Kernel> prepare_kernel(const char* name, const std::vector<Value>& in,
+                                                   const std::vector<ct_type>& out, const std::vector<double>& params) {
   std::vector<ct_type> types;
   for (const Value& value : in) types.push_back(value.type);
   const ct_op_desc desc{name,
@@ -139,13 +143,15 @@ inline std::vector<Buffer> launch(const cpu::Kernel& kernel, Parallel& parallel,
   if (shared_input >= 0) in_pointers[static_cast<size_t>(shared_input)] = out_pointers[0];
   Buffer workspace(static_cast<int64_t>(kernel.workspace_bytes(parallel.threads())));
   ct_error error{};
-  CHECK(kernel.run({in_pointers.data(), out_pointers.data(), workspace.data(), parallel}, &error) == CT_OK, "%s", error.message);
+  CHECK(kernel.run({in_pointers.data(), out_pointers.data(), workspace.data(), parallel}, &error) == CT_OK, "%s",
+        error.message);
   CHECK(workspace.intact(), "the kernel wrote behind its workspace");
   for (Buffer& buffer : out_buffers) CHECK(buffer.intact(), "the kernel wrote behind a result");
   for (size_t k = 0; k < in.size(); ++k) {
     if (static_cast<int>(k) == shared_input || in[k].data.empty()) continue;
     Buffer before = to_buffer(in[k]);
-    CHECK(std::memcmp(before.data(), in_buffers[k].data(), static_cast<size_t>(before.bytes())) == 0, "operand %zu was changed", k);
+    CHECK(std::memcmp(before.data(), in_buffers[k].data(), static_cast<size_t>(before.bytes())) == 0,
+          "operand %zu was changed", k);
   }
   return out_buffers;
 }
@@ -157,8 +163,8 @@ inline bool same_bits(std::vector<Buffer>& a, std::vector<Buffer>& b) {
   return true;
 }
 
-// Results of a kernel, the same bits whether its 1, 2, 3 or 7 parts run at once or in turn, and whether result 0 shares the
-// buffer of any operand that the kernel allows. `any_cut`: the bits must not depend on the number of parts either.
+// Results of a kernel, the same bits whether its 1, 2, 3 or 7 parts run at once or in turn, and whether result 0 shares
+// the buffer of any operand that the kernel allows. `any_cut`: the bits must not depend on the number of parts either.
 inline std::vector<Value> run_kernel(const char* name, const std::vector<Value>& in, const std::vector<ct_type>& out,
                                      const std::vector<double>& params, bool any_cut = true) {
   const std::unique_ptr<cpu::Kernel> kernel = prepare_kernel(name, in, out, params);
@@ -185,8 +191,8 @@ inline std::vector<Value> run_kernel(const char* name, const std::vector<Value>&
   return results;
 }
 
-inline Value run_one(const char* name, const std::vector<Value>& in, const ct_type& out, const std::vector<double>& params,
-                     bool any_cut = true) {
+inline Value run_one(const char* name, const std::vector<Value>& in, const ct_type& out,
+                     const std::vector<double>& params, bool any_cut = true) {
   return run_kernel(name, in, {out}, params, any_cut)[0];
 }
 
@@ -218,8 +224,8 @@ inline std::string text_of(const Dims& dims) {
 
 inline void check_equal(const Value& received, const std::vector<double>& expected, const std::string& what) {
   for (size_t i = 0; i < expected.size(); ++i) {
-    CHECK(same(received.data[i], expected[i]), "%s: element %zu: expected %.17g, received %.17g", what.c_str(), i, expected[i],
-          received.data[i]);
+    CHECK(same(received.data[i], expected[i]), "%s: element %zu: expected %.17g, received %.17g", what.c_str(), i,
+          expected[i], received.data[i]);
   }
 }
 

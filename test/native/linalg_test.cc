@@ -63,7 +63,11 @@ void check_failures(int32_t dtype, int64_t n, Random& random) {
     int64_t row, column;
   };
   const double infinity = std::numeric_limits<double>::infinity();
-  for (const Case& c : std::vector<Case>{{-1, n / 2, n / 2}, {0, 0, 0}, {kNaN, n - 1, n - 1}, {kNaN, n - 1, 0}, {infinity, n - 1, n / 2},
+  for (const Case& c : std::vector<Case>{{-1, n / 2, n / 2},
+                                         {0, 0, 0},
+                                         {kNaN, n - 1, n - 1},
+                                         {kNaN, n - 1, 0},
+                                         {infinity, n - 1, n / 2},
                                          {100, n - 1, n - 2}}) {
     if (c.row < c.column || c.column < 0) continue;
     Value a = positive(dtype, 3, n, random);
@@ -74,7 +78,8 @@ void check_failures(int32_t dtype, int64_t n, Random& random) {
           static_cast<int>(c.row + 1), out[1].data[1]);
     for (int64_t k = 0; k < n * n; ++k) {
       CHECK(std::isnan(out[0].data[static_cast<size_t>(n * n + k)]), "a failing matrix is not NaN");
-      CHECK(!std::isnan(out[0].data[static_cast<size_t>(k)]) && !std::isnan(out[0].data[static_cast<size_t>(2 * n * n + k)]),
+      CHECK(!std::isnan(out[0].data[static_cast<size_t>(k)]) &&
+                !std::isnan(out[0].data[static_cast<size_t>(2 * n * n + k)]),
             "the matrices beside it are NaN");
     }
   }
@@ -98,8 +103,8 @@ void check_solve(int32_t dtype, const Dims& batch, int64_t n, int64_t k, Random&
       if ((lower ? row < column : row > column) || (unit && row == column)) masked.data[i] = kNaN;
     }
     const bool one_cut = n >= 500 || k >= 32;  // solved in blocks, or cut where BLAS's tiles are not
-    const Value x = run_one("triangularSolve", {masked, b}, b.type, {double(left), double(lower), double(transpose), double(unit)},
-                            !one_cut);
+    const Value x = run_one("triangularSolve", {masked, b}, b.type,
+                            {double(left), double(lower), double(transpose), double(unit)}, !one_cut);
     double worst = 0;
     for (int64_t i = 0; i < count_of(batch); ++i) {
       const double* const matrix = a.data.data() + i * n * n;
@@ -114,13 +119,14 @@ void check_solve(int32_t dtype, const Dims& batch, int64_t n, int64_t k, Random&
       for (int64_t side = 0; side < k; side += std::max<int64_t>(1, k / 7)) {
         for (int64_t row = 0; row < n; ++row) {
           long double sum = -b.data[at(row, side)];
-          for (int64_t p = 0; p < n; ++p) sum += static_cast<long double>(left ? entry(row, p) : entry(p, row)) * x.data[at(p, side)];
+          for (int64_t p = 0; p < n; ++p)
+            sum += static_cast<long double>(left ? entry(row, p) : entry(p, row)) * x.data[at(p, side)];
           worst = std::max(worst, std::isnan(sum) ? 1 : static_cast<double>(std::abs(sum)));
         }
       }
     }
-    CHECK(worst <= 8 * epsilon(dtype), "%s n %d k %d variant %d: residual %g", cpu::dtype_name(dtype), static_cast<int>(n),
-          static_cast<int>(k), variant, worst);
+    CHECK(worst <= 8 * epsilon(dtype), "%s n %d k %d variant %d: residual %g", cpu::dtype_name(dtype),
+          static_cast<int>(n), static_cast<int>(k), variant, worst);
   }
 }
 

@@ -25,8 +25,8 @@ void check_product(int32_t dtype, const Shape& s, bool ta, bool tb, Random& rand
   // Products are cut by the thread setting, and BLAS rounds differently at the edges of its tiles.
   const Value c = run_one("matmul", {a, b}, type, {static_cast<double>(ta), static_cast<double>(tb)}, false);
   const double eps = dtype == CT_FLOAT32 ? FLT_EPSILON : DBL_EPSILON;
-  // Terms are below 1 and signs random: each of k additions rounds a partial sum of the size of sqrt(k), and the roundings add
-  // up as their root, to eps k at most; half of that covers what blocked sums do.
+  // Terms are below 1 and signs random: each of k additions rounds a partial sum of the size of sqrt(k), and the
+  // roundings add up as their root, to eps k at most; half of that covers what blocked sums do.
   const double allowed = eps * (4 + 0.5 * static_cast<double>(s.k));
   for (int64_t i = 0; i < count_of(s.batch); ++i) {
     for (int64_t r = 0; r < s.m; ++r) {
@@ -37,8 +37,9 @@ void check_product(int32_t dtype, const Shape& s, bool ta, bool tb, Random& rand
                  b.data[static_cast<size_t>(i * s.k * s.n + (tb ? q * s.k + p : p * s.n + q))];
         }
         const double received = c.data[static_cast<size_t>((i * s.m + r) * s.n + q)];
-        CHECK(std::abs(received - sum) <= allowed, "%s m %d n %d k %d %d%d: expected %.17g, received %.17g", cpu::dtype_name(dtype),
-              static_cast<int>(s.m), static_cast<int>(s.n), static_cast<int>(s.k), ta, tb, sum, received);
+        CHECK(std::abs(received - sum) <= allowed, "%s m %d n %d k %d %d%d: expected %.17g, received %.17g",
+              cpu::dtype_name(dtype), static_cast<int>(s.m), static_cast<int>(s.n), static_cast<int>(s.k), ta, tb, sum,
+              received);
       }
     }
   }
@@ -60,11 +61,12 @@ void refusals() {
 
 void all() {
   Random random(3);
-  const std::vector<Shape> shapes{{{}, 1, 1, 1},     {{}, 2, 3, 4},       {{}, 17, 33, 65},     {{}, 128, 10, 300}, {{}, 10, 200, 128},
-                                  {{}, 130, 140, 150}, {{}, 0, 3, 4},       {{}, 3, 0, 4},        {{}, 3, 4, 0},      {{}, 1, 1, 0},
-                                  {{}, 1, 1, 70001}, {{}, 1, 700, 900},   {{}, 900, 1, 700},    {{}, 3, 1, 60001},  {{}, 1, 5, 60001},
-                                  {{}, 7, 6, 9001},  {{}, 90, 33, 3001},  {{5}, 3, 4, 5},       {{2}, 90, 80, 70},  {{3, 2}, 40, 50, 60},
-                                  {{0}, 3, 4, 5},    {{9}, 1, 1, 17},     {{2}, 1, 1, 40001},   {{4}, 300, 1, 200}, {{}, 16, 1000, 3}};
+  const std::vector<Shape> shapes{
+      {{}, 1, 1, 1},       {{}, 2, 3, 4},      {{}, 17, 33, 65},   {{}, 128, 10, 300}, {{}, 10, 200, 128},
+      {{}, 130, 140, 150}, {{}, 0, 3, 4},      {{}, 3, 0, 4},      {{}, 3, 4, 0},      {{}, 1, 1, 0},
+      {{}, 1, 1, 70001},   {{}, 1, 700, 900},  {{}, 900, 1, 700},  {{}, 3, 1, 60001},  {{}, 1, 5, 60001},
+      {{}, 7, 6, 9001},    {{}, 90, 33, 3001}, {{5}, 3, 4, 5},     {{2}, 90, 80, 70},  {{3, 2}, 40, 50, 60},
+      {{0}, 3, 4, 5},      {{9}, 1, 1, 17},    {{2}, 1, 1, 40001}, {{4}, 300, 1, 200}, {{}, 16, 1000, 3}};
   for (const int32_t dtype : {CT_FLOAT32, CT_FLOAT64}) {
     for (const Shape& shape : shapes) {
       for (const bool ta : {false, true}) {

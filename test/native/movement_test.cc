@@ -15,7 +15,8 @@ std::vector<double> doubles(const Dims& dims) { return {dims.begin(), dims.end()
 // result[index] = x[source(index)].
 std::vector<double> pick(const Value& x, const Dims& dims, const std::function<Dims(const Dims&)>& source) {
   std::vector<double> picked;
-  for_each_index(dims, [&](const Dims& index) { picked.push_back(x.data[offset_of(cpu::dims(x.type), source(index))]); });
+  for_each_index(dims,
+                 [&](const Dims& index) { picked.push_back(x.data[offset_of(cpu::dims(x.type), source(index))]); });
   return picked;
 }
 
@@ -23,19 +24,30 @@ void broadcast(int32_t dtype, Random& random) {
   struct Case {
     Dims from, to, map;
   };
-  const std::vector<Case> cases{{{}, {}, {}},          {{}, {3, 5}, {}},           {{5}, {3, 5}, {1}},       {{3}, {3, 5}, {0}},
-                                {{3, 1}, {3, 5}, {0, 1}}, {{1, 5}, {3, 5}, {0, 1}}, {{2, 3}, {2, 4, 3, 5}, {0, 2}}, {{0}, {4, 0}, {1}},
-                                {{1}, {0}, {0}},       {{1}, {200000}, {0}},       {{301}, {301, 1003}, {0}}, {{1003}, {301, 1003}, {1}}};
+  const std::vector<Case> cases{{{}, {}, {}},
+                                {{}, {3, 5}, {}},
+                                {{5}, {3, 5}, {1}},
+                                {{3}, {3, 5}, {0}},
+                                {{3, 1}, {3, 5}, {0, 1}},
+                                {{1, 5}, {3, 5}, {0, 1}},
+                                {{2, 3}, {2, 4, 3, 5}, {0, 2}},
+                                {{0}, {4, 0}, {1}},
+                                {{1}, {0}, {0}},
+                                {{1}, {200000}, {0}},
+                                {{301}, {301, 1003}, {0}},
+                                {{1003}, {301, 1003}, {1}}};
   for (const Case& c : cases) {
     const Value x = random_value(dtype, c.from, random);
     const Value y = run_one("broadcast", {x}, type_of(dtype, c.to), doubles(c.map));
-    check_equal(y, pick(x, c.to, [&](const Dims& index) {
-                  Dims source;
-                  for (size_t k = 0; k < c.from.size(); ++k) {
-                    source.push_back(c.from[k] == 1 ? 0 : index[static_cast<size_t>(c.map[k])]);
-                  }
-                  return source;
-                }),
+    check_equal(y,
+                pick(x, c.to,
+                     [&](const Dims& index) {
+                       Dims source;
+                       for (size_t k = 0; k < c.from.size(); ++k) {
+                         source.push_back(c.from[k] == 1 ? 0 : index[static_cast<size_t>(c.map[k])]);
+                       }
+                       return source;
+                     }),
                 "broadcast to " + text_of(c.to));
   }
 }
@@ -63,11 +75,14 @@ void transpose(int32_t dtype, Random& random) {
     Dims to;
     for (const int64_t dim : c.permutation) to.push_back(c.from[static_cast<size_t>(dim)]);
     const Value y = run_one("transpose", {x}, type_of(dtype, to), doubles(c.permutation));
-    check_equal(y, pick(x, to, [&](const Dims& index) {
-                  Dims source(c.from.size());
-                  for (size_t k = 0; k < index.size(); ++k) source[static_cast<size_t>(c.permutation[k])] = index[k];
-                  return source;
-                }),
+    check_equal(y,
+                pick(x, to,
+                     [&](const Dims& index) {
+                       Dims source(c.from.size());
+                       for (size_t k = 0; k < index.size(); ++k)
+                         source[static_cast<size_t>(c.permutation[k])] = index[k];
+                       return source;
+                     }),
                 "transpose of " + text_of(c.from));
   }
 }
@@ -90,11 +105,13 @@ void slice(int32_t dtype, Random& random) {
     params.insert(params.end(), c.limit.begin(), c.limit.end());
     params.insert(params.end(), c.stride.begin(), c.stride.end());
     const Value y = run_one("slice", {x}, type_of(dtype, c.to), doubles(params));
-    check_equal(y, pick(x, c.to, [&](const Dims& index) {
-                  Dims source;
-                  for (size_t k = 0; k < index.size(); ++k) source.push_back(c.start[k] + index[k] * c.stride[k]);
-                  return source;
-                }),
+    check_equal(y,
+                pick(x, c.to,
+                     [&](const Dims& index) {
+                       Dims source;
+                       for (size_t k = 0; k < index.size(); ++k) source.push_back(c.start[k] + index[k] * c.stride[k]);
+                       return source;
+                     }),
                 "slice of " + text_of(c.from));
   }
 }
@@ -128,7 +145,8 @@ void pad(int32_t dtype, Random& random) {
 }
 
 void concatenate(int32_t dtype, Random& random) {
-  const std::vector<Dims> parts[] = {{{2, 3}, {2, 0}, {2, 1}, {2, 4}}, {{5}}, {{700, 90}, {700, 11}}, {{3, 1, 2}, {3, 5, 2}}};
+  const std::vector<Dims> parts[] = {
+      {{2, 3}, {2, 0}, {2, 1}, {2, 4}}, {{5}}, {{700, 90}, {700, 11}}, {{3, 1, 2}, {3, 5, 2}}};
   for (const auto& dims : parts) {
     const size_t axis = dims[0].size() == 1 ? 0 : 1;
     std::vector<Value> in;
@@ -157,8 +175,8 @@ void gather(int32_t dtype, Random& random) {
     Dims from, picked;
     size_t axis;
   };
-  const std::vector<Case> cases{{{5}, {}, 0},       {{5}, {8}, 0},           {{4, 3}, {2, 3}, 0},         {{4, 3, 5}, {6}, 1},
-                                {{4, 3}, {7}, 1},   {{0}, {3}, 0},           {{4, 0}, {3}, 0},            {{4}, {0}, 0},
+  const std::vector<Case> cases{{{5}, {}, 0},        {{5}, {8}, 0},         {{4, 3}, {2, 3}, 0},   {{4, 3, 5}, {6}, 1},
+                                {{4, 3}, {7}, 1},    {{0}, {3}, 0},         {{4, 0}, {3}, 0},      {{4}, {0}, 0},
                                 {{900}, {70001}, 0}, {{50, 600}, {300}, 0}, {{3, 50, 77}, {41}, 1}};
   for (const Case& c : cases) {
     const Value x = random_value(dtype, c.from, random);
@@ -172,7 +190,8 @@ void gather(int32_t dtype, Random& random) {
     const double missing = dtype <= CT_FLOAT64 ? kNaN : 0;
     std::vector<double> expected;
     for_each_index(to, [&](const Dims& at) {
-      const Dims which(at.begin() + static_cast<int64_t>(c.axis), at.begin() + static_cast<int64_t>(c.axis + c.picked.size()));
+      const Dims which(at.begin() + static_cast<int64_t>(c.axis),
+                       at.begin() + static_cast<int64_t>(c.axis + c.picked.size()));
       const int64_t picked = static_cast<int64_t>(index.data[offset_of(c.picked, which)]);
       Dims source(at.begin(), at.begin() + static_cast<int64_t>(c.axis));
       source.push_back(picked);
@@ -188,8 +207,15 @@ void scatter_add(int32_t dtype, Random& random) {
   struct Case {
     int64_t outer, size, inner, updates;
   };
-  for (const Case& c : std::vector<Case>{{1, 5, 1, 9}, {1, 7, 3, 0}, {4, 3, 5, 6}, {1, 30, 1, 90001}, {1, 11, 700, 130},
-                                         {90, 13, 20, 17}, {2, 5, 3, 7001}, {1, 0, 4, 3}, {3, 2, 0, 5}}) {
+  for (const Case& c : std::vector<Case>{{1, 5, 1, 9},
+                                         {1, 7, 3, 0},
+                                         {4, 3, 5, 6},
+                                         {1, 30, 1, 90001},
+                                         {1, 11, 700, 130},
+                                         {90, 13, 20, 17},
+                                         {2, 5, 3, 7001},
+                                         {1, 0, 4, 3},
+                                         {3, 2, 0, 5}}) {
     const Value base = random_value(dtype, {c.outer, c.size, c.inner}, random);
     const Value updates = random_value(dtype, {c.outer, c.updates, c.inner}, random);
     Value index = random_value(CT_INT32, {c.updates}, random);
@@ -230,7 +256,8 @@ void dynamic(int32_t dtype, Random& random) {
       for (size_t k = 0; k < index.size(); ++k) at.push_back(index[k] + c.clamped[k]);
       return at;
     };
-    check_equal(run_one("dynamicSlice", {x, start}, type_of(dtype, c.window), {}), pick(x, c.window, place), "dynamicSlice");
+    check_equal(run_one("dynamicSlice", {x, start}, type_of(dtype, c.window), {}), pick(x, c.window, place),
+                "dynamicSlice");
     std::vector<double> expected = x.data;
     for_each_index(c.window, [&](const Dims& index) {
       expected[offset_of(c.whole, place(index))] = update.data[offset_of(c.window, index)];
@@ -285,7 +312,8 @@ void refusals() {
   check_refused("gather", {f34, f3}, {f34}, {0}, CT_DTYPE);
   check_refused("gather", {f34, i1}, {f34}, {2}, CT_SHAPE);
   check_refused("scatterAdd", {f34, i1, f34}, {f34}, {0}, CT_SHAPE);
-  check_refused("scatterAdd", {type_of(CT_BOOL, {3}), i1, type_of(CT_BOOL, {1})}, {type_of(CT_BOOL, {3})}, {0}, CT_DTYPE);
+  check_refused("scatterAdd", {type_of(CT_BOOL, {3}), i1, type_of(CT_BOOL, {1})}, {type_of(CT_BOOL, {3})}, {0},
+                CT_DTYPE);
   check_refused("dynamicSlice", {f3, i1}, {type_of(CT_FLOAT32, {4})}, {}, CT_SHAPE);
   check_refused("dynamicSlice", {f34, i1}, {f34}, {}, CT_SHAPE);
   check_refused("dynamicUpdate", {f3, f34, i1}, {f3}, {}, CT_SHAPE);

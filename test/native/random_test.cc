@@ -18,10 +18,13 @@ void known_answers() {
     uint32_t key[2];
     random::PhiloxBlock expected;
   };
-  const Case cases[] = {
-      {{{0, 0, 0, 0}}, {0, 0}, {{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}}},
-      {{{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}}, {0xffffffff, 0xffffffff}, {{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}}},
-      {{{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, {0xa4093822, 0x299f31d0}, {{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}}};
+  const Case cases[] = {{{{0, 0, 0, 0}}, {0, 0}, {{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}}},
+                        {{{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}},
+                         {0xffffffff, 0xffffffff},
+                         {{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}}},
+                        {{{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}},
+                         {0xa4093822, 0x299f31d0},
+                         {{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}}};
   for (const Case& c : cases) {
     const random::PhiloxBlock block = random::philox(c.counter, c.key[0], c.key[1]);
     for (int i = 0; i < 4; ++i) CHECK(block.word[i] == c.expected.word[i], "word %d: %08x", i, block.word[i]);
@@ -46,7 +49,8 @@ void layout() {
     for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
       bits.push_back(words[i]);
       uniform32.push_back((words[i] >> 8) * 0x1p-24);
-      uniform64.push_back(static_cast<double>((words[2 * i] | static_cast<uint64_t>(words[2 * i + 1]) << 32) >> 11) * 0x1p-53);
+      uniform64.push_back(static_cast<double>((words[2 * i] | static_cast<uint64_t>(words[2 * i + 1]) << 32) >> 11) *
+                          0x1p-53);
     }
     const Value key = key_value(low, high);
     check_equal(run_one("randomBits", {key}, type_of(CT_UINT32, {n}), {}), bits, "randomBits");

@@ -95,14 +95,15 @@ void check_reduction(Kind kind, const Value& x, unsigned axes) {
     }
     const long double error = std::abs(static_cast<long double>(y.data[i]) - expected.result[i]);
     CHECK(same(y.data[i], round_to(dtype, static_cast<double>(expected.result[i]))) || error <= allowed,
-          "%s of %s axes %u element %zu: expected %.17Lg, received %.17g, allowed %g", name_of(kind), cpu::describe(x.type).c_str(),
-          axes, i, expected.result[i], y.data[i], allowed);
+          "%s of %s axes %u element %zu: expected %.17Lg, received %.17g, allowed %g", name_of(kind),
+          cpu::describe(x.type).c_str(), axes, i, expected.result[i], y.data[i], allowed);
   }
 }
 
 void sweep(int32_t dtype, Random& random) {
-  const std::vector<Dims> shapes{{},        {1},          {5},         {0},           {3, 0},      {0, 3},         {3, 5},       {67, 129},
-                                 {2, 3, 4}, {3, 1, 5, 2}, {4, 70, 33}, {2, 3, 2, 3, 2}, {129, 2, 65}, {5, 0, 3}, {300, 3}, {3, 600}};
+  const std::vector<Dims> shapes{{},           {1},       {5},       {0},          {3, 0},      {0, 3},
+                                 {3, 5},       {67, 129}, {2, 3, 4}, {3, 1, 5, 2}, {4, 70, 33}, {2, 3, 2, 3, 2},
+                                 {129, 2, 65}, {5, 0, 3}, {300, 3},  {3, 600}};
   for (const Dims& dims : shapes) {
     const Value x = random_value(dtype, dims, random);
     for (unsigned axes = 0; axes < 1u << dims.size(); ++axes) {
@@ -120,8 +121,16 @@ void large(int32_t dtype, Random& random) {
     Dims dims;
     unsigned axes;
   };
-  for (const Case& c : std::vector<Case>{{{100003}, 1}, {{3, 40001}, 2}, {{40001, 3}, 1}, {{20011, 7}, 1}, {{1030, 90}, 1}, {{300, 1100}, 1},
-                                         {{2, 5000, 33}, 2}, {{1030, 90}, 3}, {{700, 5, 60}, 5}, {{9001, 65}, 1}}) {
+  for (const Case& c : std::vector<Case>{{{100003}, 1},
+                                         {{3, 40001}, 2},
+                                         {{40001, 3}, 1},
+                                         {{20011, 7}, 1},
+                                         {{1030, 90}, 1},
+                                         {{300, 1100}, 1},
+                                         {{2, 5000, 33}, 2},
+                                         {{1030, 90}, 3},
+                                         {{700, 5, 60}, 5},
+                                         {{9001, 65}, 1}}) {
     const Value x = random_value(dtype, c.dims, random);
     check_reduction(Kind::kMax, x, c.axes);
     if (dtype != CT_BOOL) check_reduction(Kind::kSum, x, c.axes);
@@ -138,7 +147,8 @@ void accuracy() {
   data.resize(static_cast<size_t>(n / 4 * 4));
   const Value columns = run_one("reduceSum", {value(CT_FLOAT32, {n / 4, 4}, data)}, type_of(CT_FLOAT32, {4}), {0});
   const double quarter = static_cast<double>(0.1f) * static_cast<double>(n / 4);
-  for (const double sum : columns.data) CHECK(std::abs(sum - quarter) <= 2 * FLT_EPSILON * quarter, "column: %.9g", sum);
+  for (const double sum : columns.data)
+    CHECK(std::abs(sum - quarter) <= 2 * FLT_EPSILON * quarter, "column: %.9g", sum);
 }
 
 void specials(int32_t dtype) {
@@ -170,8 +180,8 @@ int64_t first_winner(const std::vector<double>& x, bool max) {
 }
 
 void arg(int32_t dtype, Random& random) {
-  for (const Dims& dims : {Dims{1}, Dims{9}, Dims{64}, Dims{1000}, Dims{7, 70}, Dims{70, 7}, Dims{30, 1100}, Dims{3, 130, 5},
-                           Dims{0, 3}, Dims{2, 300, 200}, Dims{3000, 65}}) {
+  for (const Dims& dims : {Dims{1}, Dims{9}, Dims{64}, Dims{1000}, Dims{7, 70}, Dims{70, 7}, Dims{30, 1100},
+                           Dims{3, 130, 5}, Dims{0, 3}, Dims{2, 300, 200}, Dims{3000, 65}}) {
     for (const bool specials : {false, true}) {
       Value x = random_value(dtype, dims, random);
       for (double& v : x.data) {
@@ -192,8 +202,8 @@ void arg(int32_t dtype, Random& random) {
             }
             expected.push_back(static_cast<double>(first_winner(line, max)));
           });
-          check_equal(run_one(max ? "argMax" : "argMin", {x}, type_of(CT_INT32, to), {static_cast<double>(axis)}), expected,
-                      std::string(max ? "argMax" : "argMin") + " of " + text_of(dims));
+          check_equal(run_one(max ? "argMax" : "argMin", {x}, type_of(CT_INT32, to), {static_cast<double>(axis)}),
+                      expected, std::string(max ? "argMax" : "argMin") + " of " + text_of(dims));
         }
       }
     }

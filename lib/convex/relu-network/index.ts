@@ -9,8 +9,9 @@ import { join } from 'node:path';
 import { scope, tensor } from '../../core/concrete.js';
 import type { TypedArray } from '../../core/dtype.js';
 import { DomainError, DTypeError, ShapeError } from '../../core/errors.js';
-import { reshape, transpose } from '../../core/ops/arrays.js';
-import { cast } from '../../core/ops/elementwise.js';
+import { reshape, take, transpose } from '../../core/ops/arrays.js';
+import { cast, greaterEqual } from '../../core/ops/elementwise.js';
+import { matmul } from '../../core/ops/linalg.js';
 import { argMax } from '../../core/ops/reductions.js';
 import { Stream } from '../../core/runtime.js';
 import { Tensor } from '../../core/tensor.js';
@@ -102,6 +103,10 @@ interface Manifest {
   readonly classes: readonly number[];
   readonly report: ConvexReport | BaselineReport;
 }
+
+const activity = jit((hidden: Tensor, x: Tensor) =>
+  greaterEqual(matmul(hidden, x, { transposeA: true, transposeB: true }), 0),
+);
 
 const evaluate = jit((parameters: NetworkParameters, x: Tensor) => forward(parameters, x));
 
@@ -243,16 +248,37 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
    * @throws {ShapeError} another number of features than in training.  {DomainError} NaN or infinity.
    */
   async decision(x: Matrix): Promise<Tensor> {
+    const features = await this.checkFeatures('ReluNetwork.predict', x);
+    return scope(() => evaluate(this.parameters, features));
+  }
+
+  /** x as in training, with the bias column. */
+  private async checkFeatures(op: string, x: Matrix): Promise<Tensor> {
     const { hidden } = this.parameters;
     const expected = hidden.shape[0] - (this.bias ? 1 : 0);
-    const features = await checkData('ReluNetwork.predict', 'x', x, hidden.dtype as 'float32' | 'float64');
+    const features = await checkData(op, 'x', x, hidden.dtype as 'float32' | 'float64');
     if (features.shape[1] !== expected) {
-      throw new ShapeError(
-        'ReluNetwork.predict',
-        `Expected x with ${expected} features as in training, received ${features.type}`,
-      );
+      throw new ShapeError(op, `Expected x with ${expected} features as in training, received ${features.type}`);
     }
-    return scope(() => evaluate(this.parameters, this.bias ? withBias(features) : features));
+    return this.bias ? withBias(features) : features;
+  }
+
+  /**
+   * Sign patterns of the neurons on x, bool [m, n]: those that differ and are not empty. As `options.patterns` of a convex fit they
+   * make a program whose optimum is at most the objective of this network.
+   * @throws as `decision`.
+   */
+  async patterns(x: Matrix): Promise<Tensor> {
+    const features = await this.checkFeatures('ReluNetwork.patterns', x);
+    const all = scope(() => activity(this.parameters.hidden, features));
+    const [width, n] = all.shape as [number, number];
+    const bits = await all.data();
+    const rows = new Map<string, number>();
+    for (let j = 0; j < width; j++) {
+      const row = bits.subarray(j * n, (j + 1) * n);
+      if (row.includes(1)) rows.set(Buffer.from(row).toString('latin1'), j);
+    }
+    return take(all, tensor(Int32Array.from(rows.values())));
   }
 
   /** Predicted values (float [n], or [n, C] for several targets), or labels (int32 [n]). @throws as `decision`. */

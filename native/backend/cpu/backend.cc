@@ -91,7 +91,8 @@ int32_t copy(ct_queue* queue, void* to, const void* from, uint64_t bytes, ct_err
   constexpr int64_t kGrain = 1 << 20;  // below that a second thread costs more than it brings
   constexpr int64_t kPage = 4096;
   queue->parallel.range(static_cast<int64_t>(bytes), kGrain, kPage, [&](int64_t begin, int64_t end) {
-    std::memcpy(static_cast<char*>(to) + begin, static_cast<const char*>(from) + begin, static_cast<size_t>(end - begin));
+    std::memcpy(static_cast<char*>(to) + begin, static_cast<const char*>(from) + begin,
+                static_cast<size_t>(end - begin));
   });
   return CT_OK;
 }
@@ -146,7 +147,8 @@ int32_t queue_create(ct_device*, int32_t inline_, ct_queue** queue, ct_error* er
 
 void queue_destroy(ct_queue* queue) { delete queue; }
 
-int32_t run(const ct_op* op, ct_queue* queue, const void* const* in, void* const* out, void* workspace, ct_error* error) {
+int32_t run(const ct_op* op, ct_queue* queue, const void* const* in, void* const* out, void* workspace,
+            ct_error* error) {
   return guarded(error, op->name, [&]() -> int32_t {
     const ct_code code = op->kernel->run(Launch{in, out, workspace, queue->parallel}, error);
     if (code != CT_OK && error) {
@@ -161,23 +163,10 @@ int32_t run(const ct_op* op, ct_queue* queue, const void* const* in, void* const
 int32_t synchronize(ct_queue*, ct_error*) { return CT_OK; }
 
 constexpr ct_backend kBackend = {
-    CT_BACKEND_ABI,
-    "cpu",
-    formula,
-    device_open,
-    device_close,
-    allocate,
-    release,
+    CT_BACKEND_ABI, "cpu",   formula,    device_open,     device_close, allocate,      release,
     copy,  // write
     copy,  // read
-    copy,
-    prepare,
-    op_destroy,
-    workspace_bytes,
-    queue_create,
-    queue_destroy,
-    run,
-    synchronize,
+    copy,           prepare, op_destroy, workspace_bytes, queue_create, queue_destroy, run,     synchronize,
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
-// The BLAS and LAPACK entry points in use: Fortran symbols called directly (an lapacke may bring a second BLAS along), overloaded
-// by type. Everything is column-major here, except `gemm`. The kernels cut the work; a call itself runs on one thread.
+// The BLAS and LAPACK entry points in use: Fortran symbols called directly (an lapacke may bring a second BLAS along),
+// overloaded by type. Everything is column-major here, except `gemm`. The kernels cut the work; a call itself runs on
+// one thread.
 #ifndef COTANGENT_BACKEND_CPU_BLAS_H
 #define COTANGENT_BACKEND_CPU_BLAS_H
 
@@ -14,15 +15,16 @@ void force_single_thread();
 // Library, version and the processor kernels it chose.
 std::string description();
 
-// Computes products, solves and factorisations of several shapes with BLAS and with plain loops; one message per entry point and
-// shape that differs. Empty when BLAS computes correctly on this processor. Takes some tens of milliseconds.
+// Computes products, solves and factorisations of several shapes with BLAS and with plain loops; one message per entry
+// point and shape that differs. Empty when BLAS computes correctly on this processor. Takes some tens of milliseconds.
 std::vector<std::string> self_check();
 
-// Row-major C = alpha op(A) op(B) + beta C, op(A) [m, k], op(B) [k, n]; lda, ldb and ldc are the lengths of stored rows.
+// Row-major C = alpha op(A) op(B) + beta C, op(A) [m, k], op(B) [k, n]; lda, ldb and ldc are the lengths of stored
+// rows.
 void gemm(bool transpose_a, bool transpose_b, int m, int n, int k, float alpha, const float* a, int lda, const float* b,
           int ldb, float beta, float* c, int ldc);
-void gemm(bool transpose_a, bool transpose_b, int m, int n, int k, double alpha, const double* a, int lda, const double* b,
-          int ldb, double beta, double* c, int ldc);
+void gemm(bool transpose_a, bool transpose_b, int m, int n, int k, double alpha, const double* a, int lda,
+          const double* b, int ldb, double beta, double* c, int ldc);
 
 // y = alpha op(A) x + beta y; A has m rows and n columns.
 void gemv(char trans, int m, int n, float alpha, const float* a, int lda, const float* x, float beta, float* y);

@@ -1,4 +1,5 @@
-// Some builds of OpenBLAS compute wrongly on some processors. So every entry point is compared with plain loops in double.
+// Some builds of OpenBLAS compute wrongly on some processors. So every entry point is compared with plain loops in
+// double.
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -169,7 +170,8 @@ void check_cholesky(int n, Numbers& numbers, Report& report) {
     for (int i = 0; i <= j; ++i) {
       double sum = 0;
       for (int p = 0; p < n; ++p) {
-        sum += static_cast<double>(a[static_cast<size_t>(i) * n + p]) * static_cast<double>(a[static_cast<size_t>(j) * n + p]);
+        sum += static_cast<double>(a[static_cast<size_t>(i) * n + p]) *
+               static_cast<double>(a[static_cast<size_t>(j) * n + p]);
       }
       take_max(worst, std::abs(sum - static_cast<double>(c[static_cast<size_t>(j) * n + i])));
       plain[static_cast<size_t>(j) * n + i] = static_cast<T>(sum);
@@ -195,8 +197,9 @@ void check_cholesky(int n, Numbers& numbers, Report& report) {
 template <class T>
 void check_type(Report& report) {
   Numbers numbers;
-  static constexpr int kProducts[][3] = {{1, 1, 1},     {2, 3, 5},      {7, 17, 33},  {16, 16, 16},   {64, 64, 64}, {129, 127, 255},
-                                         {1021, 63, 300}, {33, 1031, 129}, {300, 200, 1100}, {1025, 513, 65}, {100, 100, 1}, {5, 4, 1500}};
+  static constexpr int kProducts[][3] = {{1, 1, 1},        {2, 3, 5},       {7, 17, 33},     {16, 16, 16},
+                                         {64, 64, 64},     {129, 127, 255}, {1021, 63, 300}, {33, 1031, 129},
+                                         {300, 200, 1100}, {1025, 513, 65}, {100, 100, 1},   {5, 4, 1500}};
   for (const auto& size : kProducts) check_gemm<T>(size[0], size[1], size[2], numbers, report);
   for (const int n : {1, 7, 64, 129, 1003}) {
     check_gemv<T>(n, 2 * n + 1, numbers, report);

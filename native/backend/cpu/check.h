@@ -1,4 +1,5 @@
-// What `Prepare` functions of several families check, and the messages they fail with. Memory safety depends on these checks.
+// What `Prepare` functions of several families check, and the messages they fail with. Memory safety depends on these
+// checks.
 #ifndef COTANGENT_BACKEND_CPU_CHECK_H
 #define COTANGENT_BACKEND_CPU_CHECK_H
 

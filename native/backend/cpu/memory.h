@@ -6,8 +6,8 @@
 
 namespace cotangent::cpu {
 
-// At least 64-byte aligned; blocks of 4 MB and more are mapped on their own, aligned to 2 MB and backed by huge pages where the
-// system has them. Null when there is no memory. 0 bytes give a valid pointer.
+// At least 64-byte aligned; blocks of 4 MB and more are mapped on their own, aligned to 2 MB and backed by huge pages
+// where the system has them. Null when there is no memory. 0 bytes give a valid pointer.
 void* allocate_block(uint64_t bytes);
 
 // `bytes` as given to allocate_block.

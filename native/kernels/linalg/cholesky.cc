@@ -1,8 +1,8 @@
 // cholesky: A = L L^T, batched, row-major; only the lower triangle of A is read, the upper triangle of L is zero.
 //
-// Batches are spread over the parts. A single large matrix is factored block column by block column (right-looking): the
-// diagonal block by LAPACK, the panel below it by triangular solves cut over its rows, and the trailing matrix by products cut
-// into bands of equal area.
+// Batches are spread over the parts. A single large matrix is factored block column by block column (right-looking):
+// the diagonal block by LAPACK, the panel below it by triangular solves cut over its rows, and the trailing matrix by
+// products cut into bands of equal area.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -86,7 +86,8 @@ class CholeskyKernel : public Kernel {
       if (rest == 0) break;
       // Panel P [rest, width] := P inv(L11)^T; as columns, inv(L11) P^T.
       parallel.range(rest, grain(static_cast<double>(width) * width), 8, [&](int64_t begin, int64_t end) {
-        blas::trsm('L', 'U', 'T', 'N', width, static_cast<int>(end - begin), diagonal, n_, at(l, next + begin, start), n_);
+        blas::trsm('L', 'U', 'T', 'N', width, static_cast<int>(end - begin), diagonal, n_, at(l, next + begin, start),
+                   n_);
       });
       update(parallel, l, start, width, next, rest);
     }
@@ -106,7 +107,8 @@ class CholeskyKernel : public Kernel {
       if (rows <= 0) return;
       const T* const panel = at(l, next + begin, start);
       if (begin > 0) {
-        blas::gemm(false, true, rows, begin, width, T(-1), panel, n_, at(l, next, start), n_, T(1), at(l, next + begin, next), n_);
+        blas::gemm(false, true, rows, begin, width, T(-1), panel, n_, at(l, next, start), n_, T(1),
+                   at(l, next + begin, next), n_);
       }
       blas::syrk('U', 'T', rows, width, T(-1), panel, n_, T(1), at(l, next + begin, next + begin), n_);
     });

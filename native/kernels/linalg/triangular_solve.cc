@@ -1,8 +1,8 @@
 // triangularSolve: op(A) x = b (left) or x op(A) = b (right), batched, row-major; only A's triangle is read.
 //
-// Batches are spread over the parts; otherwise the right-hand sides are cut. A single large system with too few right-hand sides
-// to cut is solved block by block: a small triangle by BLAS, then its contribution to the remaining rows, which are cut.
-// A zero on the diagonal gives infinities and NaN, as the division does.
+// Batches are spread over the parts; otherwise the right-hand sides are cut. A single large system with too few
+// right-hand sides to cut is solved block by block: a small triangle by BLAS, then its contribution to the remaining
+// rows, which are cut. A zero on the diagonal gives infinities and NaN, as the division does.
 #include <algorithm>
 
 #include "native/backend/cpu/blas.h"
@@ -40,7 +40,8 @@ class TriangularSolveKernel : public Kernel {
     Parallel& parallel = launch.parallel;
     if (bytes_ == 0) return CT_OK;
     copy_bytes(parallel, x, launch.in[1], bytes_);
-    const int64_t a_size = static_cast<int64_t>(system_.n) * system_.n, x_size = static_cast<int64_t>(system_.n) * system_.sides;
+    const int64_t a_size = static_cast<int64_t>(system_.n) * system_.n,
+                  x_size = static_cast<int64_t>(system_.n) * system_.sides;
     if (system_.batch >= parallel.threads()) {
       const int64_t grain = static_cast<int64_t>(kPartFlops / solve_flops());
       parallel.range(system_.batch, grain, 1, [&](int64_t begin, int64_t end) {
@@ -107,7 +108,8 @@ class TriangularSolveKernel : public Kernel {
       const int first = forward ? end : 0, rest = forward ? n - end : start;
       const int64_t grain = kPartBytes / (static_cast<int64_t>(kBlock) * sizeof(T));
       parallel.range(rest, grain, 16, [&](int64_t from, int64_t to) {
-        subtract(a, transpose, first + static_cast<int>(from), static_cast<int>(to - from), start, end - start, solved, x);
+        subtract(a, transpose, first + static_cast<int>(from), static_cast<int>(to - from), start, end - start, solved,
+                 x);
       });
     }
   }
@@ -115,7 +117,8 @@ class TriangularSolveKernel : public Kernel {
   // x[row .. row + rows] -= M[row .. row + rows, column .. column + columns] solved.
   void subtract(const T* a, bool transpose, int row, int rows, int column, int columns, const T* solved, T* x) const {
     const int n = system_.n, sides = system_.sides;
-    const T* const part = a + (transpose ? static_cast<int64_t>(column) * n + row : static_cast<int64_t>(row) * n + column);
+    const T* const part =
+        a + (transpose ? static_cast<int64_t>(column) * n + row : static_cast<int64_t>(row) * n + column);
     T* const target = x + static_cast<int64_t>(row) * sides;
     if (sides > 1) {
       blas::gemm(transpose, false, rows, sides, columns, T(-1), part, n, solved, sides, T(1), target, sides);

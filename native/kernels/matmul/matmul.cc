@@ -1,8 +1,8 @@
 // matmul: batched products op(A) op(B) of float32 or float64, by serial BLAS calls on parts of the result.
 //
-// A product is cut over its batches, or over a grid of rows and columns, or, when the result is small and k long, over k: then the
-// parts' products are added in a fixed order. The cut, and so the bits, depend on the thread setting (never on who runs the
-// parts). Inner products are cut into chunks of a fixed length and summed in double.
+// A product is cut over its batches, or over a grid of rows and columns, or, when the result is small and k long, over
+// k: then the parts' products are added in a fixed order. The cut, and so the bits, depend on the thread setting (never
+// on who runs the parts). Inner products are cut into chunks of a fixed length and summed in double.
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -26,8 +26,12 @@ struct Shape {
   double flops() const { return 2.0 * static_cast<double>(batch) * m * n * k; }
 };
 
-inline double dot(const float* x, const float* y, int64_t n) { return COTANGENT_SIMD_DISPATCH(dot_loops)().float32(x, y, n); }
-inline double dot(const double* x, const double* y, int64_t n) { return COTANGENT_SIMD_DISPATCH(dot_loops)().float64(x, y, n); }
+inline double dot(const float* x, const float* y, int64_t n) {
+  return COTANGENT_SIMD_DISPATCH(dot_loops)().float32(x, y, n);
+}
+inline double dot(const double* x, const double* y, int64_t n) {
+  return COTANGENT_SIMD_DISPATCH(dot_loops)().float64(x, y, n);
+}
 
 // [m, 1] or [1, n] or neither: the algorithms.
 enum class Form { kZero, kDot, kVector, kMatrix };
@@ -150,9 +154,12 @@ class MatmulKernel : public Kernel {
     const Grid grid = choose_grid(parts, shape_.m, shape_.n);
     parallel.parts(grid.rows * grid.columns, [&](int part) {
       const int row = part / grid.columns, column = part % grid.columns;
-      const Region region{cut(shape_.m, row, grid.rows),          cut(shape_.m, row + 1, grid.rows),
-                          cut(shape_.n, column, grid.columns), cut(shape_.n, column + 1, grid.columns),
-                          0,                                      shape_.k};
+      const Region region{cut(shape_.m, row, grid.rows),
+                          cut(shape_.m, row + 1, grid.rows),
+                          cut(shape_.n, column, grid.columns),
+                          cut(shape_.n, column + 1, grid.columns),
+                          0,
+                          shape_.k};
       if (region.row_begin < region.row_end && region.column_begin < region.column_end) {
         multiply(a, b, c + static_cast<int64_t>(region.row_begin) * shape_.n + region.column_begin, region);
       }

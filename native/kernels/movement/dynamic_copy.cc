@@ -45,7 +45,8 @@ class DynamicSliceKernel : public Kernel {
   }
 
   ct_code run(const Launch& launch, ct_error*) const override {
-    copy_.run(launch.parallel, launch.out[0], static_cast<const char*>(launch.in[0]) + window_.offset(launch.in[1]) * element_);
+    copy_.run(launch.parallel, launch.out[0],
+              static_cast<const char*>(launch.in[0]) + window_.offset(launch.in[1]) * element_);
     return CT_OK;
   }
 
@@ -69,7 +70,8 @@ class DynamicUpdateKernel : public Kernel {
 
   ct_code run(const Launch& launch, ct_error*) const override {
     copy_bytes(launch.parallel, launch.out[0], launch.in[0], bytes_);
-    copy_.run(launch.parallel, static_cast<char*>(launch.out[0]) + window_.offset(launch.in[2]) * element_, launch.in[1]);
+    copy_.run(launch.parallel, static_cast<char*>(launch.out[0]) + window_.offset(launch.in[2]) * element_,
+              launch.in[1]);
     return CT_OK;
   }
 

@@ -1,4 +1,5 @@
-// gather: y[o, j, :] = x[o, indices[j], :], the operand seen as [outer, size, inner]. An index outside gives NaN (0, false).
+// gather: y[o, j, :] = x[o, indices[j], :], the operand seen as [outer, size, inner]. An index outside gives NaN (0,
+// false).
 #include <algorithm>
 #include <cstring>
 #include <limits>

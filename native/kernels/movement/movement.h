@@ -1,5 +1,5 @@
-// The movement family: kernels that place elements, and the one sum among them (scatterAdd). See docs/architecture.md for the
-// operands and parameters of each.
+// The movement family: kernels that place elements, and the one sum among them (scatterAdd). See docs/architecture.md
+// for the operands and parameters of each.
 #ifndef COTANGENT_KERNELS_MOVEMENT_MOVEMENT_H
 #define COTANGENT_KERNELS_MOVEMENT_MOVEMENT_H
 

@@ -1,5 +1,5 @@
-// scatterAdd: y = base; y[o, indices[j], :] += updates[o, j, :], the base seen as [outer, size, inner]. Every element is summed
-// in the order of j by one thread, so the bits do not depend on the number of threads. int32 sums wrap.
+// scatterAdd: y = base; y[o, indices[j], :] += updates[o, j, :], the base seen as [outer, size, inner]. Every element
+// is summed in the order of j by one thread, so the bits do not depend on the number of threads. int32 sums wrap.
 #include <algorithm>
 
 #include "native/backend/cpu/check.h"

@@ -166,7 +166,8 @@ std::unique_ptr<Kernel> prepare_pad(const OpDesc& desc) {
     const int64_t high = integer_in(desc, rank + k, 0, kMost, "a high padding");
     interiors.push_back(integer_in(desc, 2 * rank + k, 0, kMost, "an interior padding"));
     const int64_t gaps = in.dims[k] > 1 ? in.dims[k] - 1 : 0;
-    if (gaps && interiors.back() > kMost / gaps) fail(CT_SHAPE, "a smaller interior padding", std::to_string(interiors.back()));
+    if (gaps && interiors.back() > kMost / gaps)
+      fail(CT_SHAPE, "a smaller interior padding", std::to_string(interiors.back()));
     wanted.push_back(lows.back() + high + in.dims[k] + gaps * interiors.back());
   }
   expect_type(out, in.dtype, wanted, "the result");
@@ -196,7 +197,8 @@ std::unique_ptr<Kernel> prepare_concatenate(const OpDesc& desc) {
     std::vector<int64_t> wanted = dims(out);
     wanted[static_cast<size_t>(axis)] = in.rank == out.rank ? in.dims[axis] : 0;
     expect_type(in, out.dtype, wanted, "an operand");
-    copies.push_back({StridedCopy(wanted, to, contiguous_strides(in), element), total * to[static_cast<size_t>(axis)] * element, 0});
+    copies.push_back(
+        {StridedCopy(wanted, to, contiguous_strides(in), element), total * to[static_cast<size_t>(axis)] * element, 0});
     total += in.dims[axis];
   }
   if (total != out.dims[axis]) {

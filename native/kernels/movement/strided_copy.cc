@@ -103,7 +103,8 @@ void StridedCopy::copy_range(char* to, const char* from, int64_t begin, int64_t 
     int64_t first = begin % inner.size;  // only the first run of a part may start inside
     for (int64_t done = begin; done < end;) {
       const int64_t run = std::min(inner.size - first, end - done);
-      copy_run(target + to_offset + first * inner.to, inner.to, source + from_offset + first * inner.from, inner.from, run);
+      copy_run(target + to_offset + first * inner.to, inner.to, source + from_offset + first * inner.from, inner.from,
+               run);
       done += run;
       first = 0;
       for (size_t i = outer; i-- > 0;) {
@@ -134,8 +135,8 @@ void StridedCopy::copy_tiles(char* to, const char* from, int64_t begin, int64_t 
         from_offset += start * dim.from;
         if (tiled) sizes[i == crossing] = std::min(kTile, dim.size - start);
       }
-      transpose_tile(reinterpret_cast<T*>(to) + to_offset, dims_[crossing].to, reinterpret_cast<const T*>(from) + from_offset,
-                     dims_[inner].from, sizes[0], sizes[1]);
+      transpose_tile(reinterpret_cast<T*>(to) + to_offset, dims_[crossing].to,
+                     reinterpret_cast<const T*>(from) + from_offset, dims_[inner].from, sizes[0], sizes[1]);
     }
   });
 }
@@ -143,7 +144,8 @@ void StridedCopy::copy_tiles(char* to, const char* from, int64_t begin, int64_t 
 void copy_bytes(Parallel& parallel, void* to, const void* from, int64_t bytes) {
   if (to == from) return;
   parallel.range(bytes, kGrainBytes, 64, [&](int64_t begin, int64_t end) {
-    std::memcpy(static_cast<char*>(to) + begin, static_cast<const char*>(from) + begin, static_cast<size_t>(end - begin));
+    std::memcpy(static_cast<char*>(to) + begin, static_cast<const char*>(from) + begin,
+                static_cast<size_t>(end - begin));
   });
 }
 

@@ -1,5 +1,5 @@
-// The one place where strided index arithmetic lives: copying between two views of the same dims, each with its own strides.
-// broadcast, transpose, slice, pad, concatenate, dynamicSlice and dynamicUpdate are all such copies.
+// The one place where strided index arithmetic lives: copying between two views of the same dims, each with its own
+// strides. broadcast, transpose, slice, pad, concatenate, dynamicSlice and dynamicUpdate are all such copies.
 #ifndef COTANGENT_KERNELS_MOVEMENT_STRIDED_COPY_H
 #define COTANGENT_KERNELS_MOVEMENT_STRIDED_COPY_H
 

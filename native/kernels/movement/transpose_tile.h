@@ -32,8 +32,10 @@ inline void store_lanes(void* p, V v) {
 inline void transpose_block(uint32_t* to, int64_t to_stride, const uint32_t* from, int64_t from_stride) {
   const auto a = load_lanes<Lanes32>(from), b = load_lanes<Lanes32>(from + from_stride);
   const auto c = load_lanes<Lanes32>(from + 2 * from_stride), d = load_lanes<Lanes32>(from + 3 * from_stride);
-  const Lanes32 ab_low = COTANGENT_SHUFFLE(Lanes32, a, b, 0, 4, 1, 5), ab_high = COTANGENT_SHUFFLE(Lanes32, a, b, 2, 6, 3, 7);
-  const Lanes32 cd_low = COTANGENT_SHUFFLE(Lanes32, c, d, 0, 4, 1, 5), cd_high = COTANGENT_SHUFFLE(Lanes32, c, d, 2, 6, 3, 7);
+  const Lanes32 ab_low = COTANGENT_SHUFFLE(Lanes32, a, b, 0, 4, 1, 5),
+                ab_high = COTANGENT_SHUFFLE(Lanes32, a, b, 2, 6, 3, 7);
+  const Lanes32 cd_low = COTANGENT_SHUFFLE(Lanes32, c, d, 0, 4, 1, 5),
+                cd_high = COTANGENT_SHUFFLE(Lanes32, c, d, 2, 6, 3, 7);
   store_lanes<Lanes32>(to, COTANGENT_SHUFFLE(Lanes32, ab_low, cd_low, 0, 1, 4, 5));
   store_lanes<Lanes32>(to + to_stride, COTANGENT_SHUFFLE(Lanes32, ab_low, cd_low, 2, 3, 6, 7));
   store_lanes<Lanes32>(to + 2 * to_stride, COTANGENT_SHUFFLE(Lanes32, ab_high, cd_high, 0, 1, 4, 5));

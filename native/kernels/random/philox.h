@@ -1,5 +1,6 @@
-// Philox 4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3"
-// (SC 2011): a keyed bijection of 128-bit counters. Block b of a key is the image of the counter (b low, b high, 0, 0).
+// Philox 4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1,
+// 2, 3" (SC 2011): a keyed bijection of 128-bit counters. Block b of a key is the image of the counter (b low, b high,
+// 0, 0).
 //
 // Shared by hosts, SIMD targets and devices: internal linkage, no standard headers with inline code.
 #ifndef COTANGENT_KERNELS_RANDOM_PHILOX_H

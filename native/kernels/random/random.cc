@@ -1,5 +1,6 @@
-// randomBits, randomUniform and randomNormal: element i is a function of the key and of i alone, so any cut gives the same bits.
-// 4-byte elements: word i % 4 of block i / 4. 8-byte elements: words 2 (i % 2) (low) and 2 (i % 2) + 1 (high) of block i / 2.
+// randomBits, randomUniform and randomNormal: element i is a function of the key and of i alone, so any cut gives the
+// same bits. 4-byte elements: word i % 4 of block i / 4. 8-byte elements: words 2 (i % 2) (low) and 2 (i % 2) + 1
+// (high) of block i / 2.
 #include <algorithm>
 
 #include "native/backend/cpu/check.h"

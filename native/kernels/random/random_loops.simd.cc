@@ -23,8 +23,8 @@ inline UlongVector multiply_low(UlongVector a, UlongVector b) {
 #endif
 }
 
-// random::philox_block for kBlocks blocks, one a 64-bit lane. Only the low halves of a state word count: a product ignores the
-// high ones, which saves masking them.
+// random::philox_block for kBlocks blocks, one a 64-bit lane. Only the low halves of a state word count: a product
+// ignores the high ones, which saves masking them.
 void generate(const uint32_t* key, uint64_t first, uint32_t* words) {
   constexpr int64_t kLanes = Vector<uint64_t>::kLanes;
   constexpr uint64_t kLow = 0xffffffff;
@@ -55,8 +55,8 @@ void generate(const uint32_t* key, uint64_t first, uint32_t* words) {
   }
 }
 
-// A distribution turns kWords words into elements; those of 8 bytes take two words, the low one first (the targets are all
-// little-endian).
+// A distribution turns kWords words into elements; those of 8 bytes take two words, the low one first (the targets are
+// all little-endian).
 struct Bits {
   using Element = uint32_t;
   static void convert(const uint32_t* words, uint32_t* out) { __builtin_memcpy(out, words, kWords * sizeof(uint32_t)); }

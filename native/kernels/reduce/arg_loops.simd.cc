@@ -10,18 +10,27 @@ inline bool is_nan(T x) {
   return false;
 }
 
-// Two passes, each of which vectorises: the winning value, then its first place.
+// Whether the winner changed when it went from `before` to `now`. NaN differs even from itself.
+template <class T>
+inline bool takes_over(T before, T now) {
+  return (now != before) & !is_nan(before);
+}
+
+// Short rows go through one by one. Long ones take two passes, each of which vectorises: the winning value, then its
+// first place.
 template <template <class> class Op, class T>
 int32_t arg_row(const void* x, int64_t n) {
   constexpr int64_t kBlock = 64;
   const T* const values = static_cast<const T*>(x);
   if (n < kBlock) {
-    int64_t winner = 0;
+    T best = values[0];
+    int32_t winner = 0;
     for (int64_t k = 1; k < n; ++k) {
-      const T now = Op<T>::of(values[winner], values[k]);
-      winner = now != values[winner] && !is_nan(values[winner]) ? k : winner;
+      const T now = Op<T>::of(best, values[k]);
+      winner = takes_over(best, now) ? static_cast<int32_t>(k) : winner;
+      best = now;
     }
-    return static_cast<int32_t>(winner);
+    return winner;
   }
   T lanes[kBlock];
   for (int64_t l = 0; l < kBlock; ++l) lanes[l] = Op<T>::kIdentity;
@@ -58,9 +67,7 @@ void arg_columns(const void* x, int64_t rows, int64_t stride, int64_t width, int
     const T* const row = values + r * stride;
     for (int64_t w = 0; w < width; ++w) {
       const T now = Op<T>::of(best[w], row[w]);
-      // It took over when it is another value; NaN differs from everything, so an earlier NaN is asked for.
-      const bool wins = (now != best[w]) & !is_nan(best[w]);
-      index[w] = wins ? static_cast<int32_t>(r) : index[w];
+      index[w] = takes_over(best[w], now) ? static_cast<int32_t>(r) : index[w];
       best[w] = now;
     }
   }

@@ -1,9 +1,10 @@
 // reduceSum, reduceProd, reduceMax and reduceMin over any axes.
 //
-// The dims are merged into alternating groups of kept and reduced ones; each reduced group, innermost first, is one stage
-// [outer, size, inner] -> [outer, inner]. Long stages are cut into chunks of a length that depends on the shape alone, and the
-// chunks' partial results are combined pairwise: the bits do not depend on the number of threads, and the error of a float sum
-// is at most (20 + log2(chunks)) eps sum|x| a stage (float32: 20 eps, its partial results being double).
+// The dims are merged into alternating groups of kept and reduced ones; each reduced group, innermost first, is one
+// stage [outer, size, inner] -> [outer, inner]. Long stages are cut into chunks of a length that depends on the shape
+// alone, and the chunks' partial results are combined pairwise: the bits do not depend on the number of threads, and
+// the error of a float sum is at most (20 + log2(chunks)) eps sum|x| a stage (float32: 20 eps, its partial results
+// being double).
 #include <algorithm>
 
 #include "native/backend/cpu/check.h"
@@ -156,16 +157,15 @@ class ReduceKernel : public Kernel {
       }
     });
     const int64_t tree_size = std::max<int64_t>(1, stage.chunks * std::min(stage.inner, kReduceWidth));
-    parallel.range(stage.outer * tiles, kGrain / tree_size, 1,
-                   [&](int64_t begin, int64_t end) {
-                     for (int64_t i = begin; i < end; ++i) {
-                       const int64_t outer = i / tiles, column = i % tiles * kReduceWidth;
-                       const int64_t width = std::min(kReduceWidth, stage.inner - column);
-                       Partial* const tree = partials + outer * stage.chunks * stage.inner + column;
-                       combine(tree, stage.chunks, stage.inner, width);
-                       store(to + outer * stage.inner + column, tree, width);
-                     }
-                   });
+    parallel.range(stage.outer * tiles, kGrain / tree_size, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t outer = i / tiles, column = i % tiles * kReduceWidth;
+        const int64_t width = std::min(kReduceWidth, stage.inner - column);
+        Partial* const tree = partials + outer * stage.chunks * stage.inner + column;
+        combine(tree, stage.chunks, stage.inner, width);
+        store(to + outer * stage.inner + column, tree, width);
+      }
+    });
   }
 
   // Leaves the pairwise combination of `count` rows in the first.

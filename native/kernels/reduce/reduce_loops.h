@@ -1,4 +1,5 @@
-// The loops of the reductions, compiled once per SIMD target. They fill partial results; reduce.cc and arg_reduce.cc cut the work.
+// The loops of the reductions, compiled once per SIMD target. They fill partial results; reduce.cc and arg_reduce.cc
+// cut the work.
 #ifndef COTANGENT_KERNELS_REDUCE_REDUCE_LOOPS_H
 #define COTANGENT_KERNELS_REDUCE_REDUCE_LOOPS_H
 

@@ -1,5 +1,6 @@
-// Accuracy: a float is added to at most 16 others of its lane before the lane goes into the next level (double for float32), so
-// the error of a partial sum is below 20 eps sum|x|, whatever its length. Integers wrap: they are summed as unsigned.
+// Accuracy: a float is added to at most 16 others of its lane before the lane goes into the next level (double for
+// float32), so the error of a partial sum is below 20 eps sum|x|, whatever its length. Integers wrap: they are summed
+// as unsigned.
 #include "native/kernels/reduce/reduce_loops.h"
 
 #include "native/kernels/elementwise/vector.h"

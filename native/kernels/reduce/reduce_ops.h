@@ -11,7 +11,8 @@ template <class T>
 struct Limits {  // integers
   static constexpr bool kFloating = false;
   static constexpr bool kSigned = static_cast<T>(-1) < static_cast<T>(0);
-  static constexpr T kHigh = kSigned ? static_cast<T>((static_cast<uint64_t>(1) << (8 * sizeof(T) - 1)) - 1) : static_cast<T>(-1);
+  static constexpr T kHigh =
+      kSigned ? static_cast<T>((static_cast<uint64_t>(1) << (8 * sizeof(T) - 1)) - 1) : static_cast<T>(-1);
   static constexpr T kLow = kSigned ? static_cast<T>(-kHigh - 1) : static_cast<T>(0);
 };
 
