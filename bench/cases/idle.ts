@@ -11,7 +11,7 @@ export const idleProcess: LimitCase = {
   kind: 'limit',
   name: 'idle',
   async measure() {
-    const fit = endlessFit(4);
+    const fit = endlessFit(4)();
     await sleep(workSeconds * 1e3);
     await fit.stop();
     await sleep(settleMilliseconds);

@@ -63,7 +63,7 @@ export function lineFigure(options: {
         type: 'nominal',
         title: null,
         scale: { domain: series.map(({ name }) => name), range: series.map((_, k) => palette[k % palette.length]) },
-        legend: { orient: 'top', symbolStrokeWidth: 3 },
+        legend: { orient: 'top', symbolStrokeWidth: 3, labelLimit: 0 },
       },
     },
   };

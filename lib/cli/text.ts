@@ -39,11 +39,10 @@ export function renderTable(table: Table): string {
   return [table.title, '', line(table.columns), rule, ...cells.map(line)].join('\n');
 }
 
-/** The claims of a paper as a table. */
+/** The claims of a paper, each with the paper's figure and ours: sentences, which a table would make too wide to read. */
 export function renderClaims(claims: readonly Claim[]): string {
-  return renderTable({
-    title: 'Claims of the paper',
-    columns: ['claim', 'paper', 'measured', 'holds'],
-    rows: claims.map(({ claim, paper, measured, holds }) => [claim, paper, measured, holds]),
-  });
+  const blocks = claims.map(({ claim, paper, measured, holds }) =>
+    [`  ${holds ? '✓' : '✗'} ${claim}`, `      paper     ${paper}`, `      measured  ${measured}`].join('\n'),
+  );
+  return ['Claims of the paper', ...blocks].join('\n\n');
 }

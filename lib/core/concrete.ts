@@ -186,7 +186,7 @@ export function tensor(data: NestedArray | ArrayBufferView, options: { dtype?: D
     }
     dtype ??= known;
     if (dtype === undefined) {
-      throw new DTypeError('tensor', `Expected options.dtype for data in a ${data.constructor.name}`, {
+      throw new DTypeError('tensor', `Expected options.dtype beside a ${data.constructor.name}, received none`, {
         hint: "pass { dtype: 'float32' }, or { dtype: 'bool' } for bytes 0 and 1",
       });
     }

@@ -7,6 +7,8 @@ export interface ErrorOptions {
   readonly cause?: unknown;
 }
 
+const STACK_FRAMES = 30;
+
 /** Base of every error that cotangent throws on purpose. */
 export class CotangentError extends Error {
   /** Operation to blame, as the caller would name it. */
@@ -18,7 +20,11 @@ export class CotangentError extends Error {
   constructor(code: string, op: string, message: string, options: ErrorOptions = {}) {
     const period = message.endsWith('.') ? '' : '.';
     const hint = options.hint === undefined ? '' : ` Hint: ${options.hint.replace(/\.$/, '')}.`;
+    // Operations nest deeper than the ten frames that V8 keeps: the stack must reach the caller.
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = Math.max(limit, STACK_FRAMES);
     super(`[${op}] ${message}${period}${hint}`, options.cause === undefined ? undefined : { cause: options.cause });
+    Error.stackTraceLimit = limit;
     this.name = new.target.name;
     this.code = code;
     this.op = op;

@@ -1,5 +1,6 @@
-// The backend ABI: what a device is to the executor. C, versioned, so that a backend can live in a shared library of its own.
-// Ownership: whatever `create`/`prepare` returns is released by the matching `destroy`. Nothing here throws, exits or prints.
+// The backend ABI: what a device is to the executor. C, versioned, so that a backend can live in a shared library of
+// its own. Ownership: whatever `create`/`prepare` returns is released by the matching `destroy`. Nothing here throws,
+// exits or prints.
 #ifndef COTANGENT_BACKEND_BACKEND_H
 #define COTANGENT_BACKEND_BACKEND_H
 
@@ -39,7 +40,8 @@ typedef struct ct_type {
   int64_t dims[CT_MAX_RANK];
 } ct_type;
 
-// One equation, as handed to `prepare`. `constants[k]` points at the value of input k when it is a scalar known at compile time.
+// One equation, as handed to `prepare`. `constants[k]` points at the value of input k when it is a scalar known at
+// compile time.
 typedef struct ct_op_desc {
   const char* kernel;
   int32_t n_in, n_out, n_params;
@@ -54,8 +56,8 @@ typedef struct ct_queue ct_queue;    // an ordered queue of launches on the devi
 typedef struct ct_device ct_device;  // an opened device
 
 typedef struct ct_op_info {
-  double estimated_ns;                  // on one thread; decides the inline path and scheduling only
-  uint64_t in_place[CT_MAX_OPERANDS];   // bit k of in_place[j]: output j may share the buffer of input k
+  double estimated_ns;                 // on one thread; decides the inline path and scheduling only
+  uint64_t in_place[CT_MAX_OPERANDS];  // bit k of in_place[j]: output j may share the buffer of input k
 } ct_op_info;
 
 typedef struct ct_backend {
@@ -82,7 +84,8 @@ typedef struct ct_backend {
   // `inline_` != 0: a queue whose launches run on the calling thread alone.
   int32_t (*queue_create)(ct_device* device, int32_t inline_, ct_queue** queue, ct_error* error);
   void (*queue_destroy)(ct_queue* queue);
-  int32_t (*run)(const ct_op* op, ct_queue* queue, const void* const* in, void* const* out, void* workspace, ct_error* error);
+  int32_t (*run)(const ct_op* op, ct_queue* queue, const void* const* in, void* const* out, void* workspace,
+                 ct_error* error);
   int32_t (*synchronize)(ct_queue* queue, ct_error* error);
 } ct_backend;
 

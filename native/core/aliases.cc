@@ -56,7 +56,8 @@ class AliasPass {
         program_.root[equation.out[0]] = root(equation.in[0]);
         return;
       case Kind::kBroadcast:
-        if (element_count(type(equation.in[0])) == element_count(type(equation.out[0]))) return alias(equation, equation.in[0]);
+        if (element_count(type(equation.in[0])) == element_count(type(equation.out[0])))
+          return alias(equation, equation.in[0]);
         break;
       case Kind::kKernel:
         if (equation.name == "transpose" && moves_nothing(equation)) return alias(equation, equation.in[0]);
@@ -80,7 +81,8 @@ class AliasPass {
     if (equation.in.size() != 1 || equation.out.size() != 1) return false;
     const Type& in = type(equation.in[0]);
     const Type& out = type(equation.out[0]);
-    if (in.rank != out.rank || in.dtype != out.dtype || equation.params.size() != static_cast<size_t>(in.rank)) return false;
+    if (in.rank != out.rank || in.dtype != out.dtype || equation.params.size() != static_cast<size_t>(in.rank))
+      return false;
     double previous = -1;
     unsigned seen = 0;
     for (int32_t k = 0; k < out.rank; ++k) {
@@ -100,7 +102,8 @@ class AliasPass {
   bool visit_cast(Equation& equation) {
     const int value = equation.in[0], result = equation.out[0];
     const int32_t from = type(value).dtype, to = type(result).dtype;
-    if (element_count(type(value)) != element_count(type(result)) || type(value).rank != type(result).rank) return false;
+    if (element_count(type(value)) != element_count(type(result)) || type(value).rank != type(result).rank)
+      return false;
     if (from == to) {
       alias(equation, value);
       return true;

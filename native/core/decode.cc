@@ -1,5 +1,5 @@
-// Reads the flat encoding (docs/architecture.md) into a tree of Programs. Everything that memory safety rests on is checked here,
-// or by the backend when it prepares a kernel.
+// Reads the flat encoding (docs/architecture.md) into a tree of Programs. Everything that memory safety rests on is
+// checked here, or by the backend when it prepares a kernel.
 #include <cmath>
 
 #include "native/core/program.h"
@@ -92,7 +92,8 @@ class Decoder {
     Program& program = flat.program;
     const int values = reader_.length("the number of values");
     program.input_count = static_cast<int>(reader_.in_range(0, values, "the number of inputs"));
-    const int constants = static_cast<int>(reader_.in_range(0, values - program.input_count, "the number of constants"));
+    const int constants =
+        static_cast<int>(reader_.in_range(0, values - program.input_count, "the number of constants"));
     const int equations = reader_.length("the number of equations");
     const int outputs = reader_.length("the number of outputs");
     for (int k = 0; k < values; ++k) program.add_value(read_type());
@@ -109,7 +110,8 @@ class Decoder {
       read_equation(flat, index, program_count, values, &defined);
     }
     if (defined != values) {
-      refuse("every value to be defined", std::to_string(values) + " values and definitions of " + std::to_string(defined));
+      refuse("every value to be defined",
+             std::to_string(values) + " values and definitions of " + std::to_string(defined));
     }
     for (int k = 0; k < outputs; ++k) {
       program.outputs.push_back(static_cast<int>(reader_.in_range(0, values - 1, "an output")));
@@ -165,8 +167,8 @@ class Decoder {
 
   static void expect_type(const Equation& equation, const Type& wanted, const Type& received, const char* what) {
     if (wanted != received) {
-      fail(wanted.dtype == received.dtype ? CT_SHAPE : CT_DTYPE, equation.name, std::string(what) + " of type " + show(wanted),
-           show(received));
+      fail(wanted.dtype == received.dtype ? CT_SHAPE : CT_DTYPE, equation.name,
+           std::string(what) + " of type " + show(wanted), show(received));
     }
   }
 
@@ -232,7 +234,8 @@ class Decoder {
       same_dims.dtype = in.dtype;
       if (in.rank != 0 && in != same_dims) fail(CT_SHAPE, equation.name, "operands like " + show(out), show(in));
       if (in.dtype == CT_BOOL) continue;
-      if (lane != CT_BOOL && lane != in.dtype) fail(CT_DTYPE, equation.name, "operands of one dtype", show(out) + " and " + show(in));
+      if (lane != CT_BOOL && lane != in.dtype)
+        fail(CT_DTYPE, equation.name, "operands of one dtype", show(out) + " and " + show(in));
       lane = in.dtype;
     }
   }
@@ -274,7 +277,8 @@ class Decoder {
            std::to_string(sub.input_count) + " and " + std::to_string(sub.outputs.size()));
     }
     for (size_t k = 0; k < in.size(); ++k) expect_type(equation, in[k], sub.types[k], "a sub-program's input");
-    for (size_t k = 0; k < out.size(); ++k) expect_type(equation, out[k], sub.types[sub.outputs[k]], "a sub-program's output");
+    for (size_t k = 0; k < out.size(); ++k)
+      expect_type(equation, out[k], sub.types[sub.outputs[k]], "a sub-program's output");
   }
 
   static void check_control(const Program& program, const Equation& equation) {
@@ -337,16 +341,19 @@ LoopLayout loop_layout(const Equation& equation) {
   }
   if (equation.kind == Kind::kWhile) {
     layout.condition_constants = static_cast<int>(integer(params[0], 0, in, "the number of condition constants"));
-    layout.constants = static_cast<int>(integer(params[1], 0, in - layout.condition_constants, "the number of body constants"));
+    layout.constants =
+        static_cast<int>(integer(params[1], 0, in - layout.condition_constants, "the number of body constants"));
     layout.carries = in - layout.condition_constants - layout.constants;
     layout.length = -1;
     if (layout.carries != out) {
-      fail(CT_INTERNAL, equation.name, "as many results as carries", std::to_string(out) + " and " + std::to_string(layout.carries));
+      fail(CT_INTERNAL, equation.name, "as many results as carries",
+           std::to_string(out) + " and " + std::to_string(layout.carries));
     }
     return layout;
   }
   layout.constants = static_cast<int>(integer(params[0], 0, in, "the number of constants"));
-  layout.carries = static_cast<int>(integer(params[1], 0, std::min(in - layout.constants, out), "the number of carries"));
+  layout.carries =
+      static_cast<int>(integer(params[1], 0, std::min(in - layout.constants, out), "the number of carries"));
   layout.xs = in - layout.constants - layout.carries;
   layout.ys = out - layout.carries;
   layout.length = integer(params[2], 0, kMaxBytes, "the length of a scan");
@@ -364,7 +371,8 @@ bool has_effect(const Equation& equation) {
   return false;
 }
 
-Program decode(const double* words, size_t count, const std::vector<std::string>& names, int32_t (*formula)(const char*)) {
+Program decode(const double* words, size_t count, const std::vector<std::string>& names,
+               int32_t (*formula)(const char*)) {
   return Decoder(words, count, names, formula).run();
 }
 

@@ -42,7 +42,8 @@ class Writer {
   }
 
   void equation(const Program& program, const Equation& equation, const std::string& indent) {
-    text_ << indent << list(program, equation.out, equation.out_types) << (equation.out.empty() ? "" : " = ") << equation.name;
+    text_ << indent << list(program, equation.out, equation.out_types) << (equation.out.empty() ? "" : " = ")
+          << equation.name;
     if (!equation.labels.empty()) {
       text_ << "[";
       for (size_t k = 0; k < equation.labels.size(); ++k) text_ << (k ? " " : "") << equation.labels[k];

@@ -30,7 +30,8 @@ class Device {
 
   static Handle open(const ct_backend& backend, int32_t index) {
     if (backend.abi != CT_BACKEND_ABI) {
-      fail(CT_DEVICE, "device", "a backend of ABI " + std::to_string(CT_BACKEND_ABI), "ABI " + std::to_string(backend.abi));
+      fail(CT_DEVICE, "device", "a backend of ABI " + std::to_string(CT_BACKEND_ABI),
+           "ABI " + std::to_string(backend.abi));
     }
     ct_device* device = nullptr;
     ct_error error{};

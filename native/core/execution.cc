@@ -18,10 +18,10 @@ std::shared_ptr<const Failure> current_failure() {
   } catch (const Error& error) {
     return std::make_shared<const Failure>(error.failure());
   } catch (const std::bad_alloc&) {
-    return std::make_shared<const Failure>(Failure{
-        CT_OUT_OF_MEMORY, "allocate",
-        "[allocate] Expected memory for the program's own tables, received none. Hint: free tensors with dispose(), `using` or "
-        "scope()."});
+    return std::make_shared<const Failure>(Failure{CT_OUT_OF_MEMORY, "allocate",
+                                                   "[allocate] Expected memory for the program's own tables, received "
+                                                   "none. Hint: free tensors with dispose(), `using` or "
+                                                   "scope()."});
   } catch (const std::exception& error) {
     return std::make_shared<const Failure>(
         Failure{CT_INTERNAL, "run", std::string("[run] Expected no exception, received: ") + error.what() + "."});
@@ -91,7 +91,8 @@ Ref<Buffer> Execution::result(size_t index, const std::vector<Ref<Value>>& input
   }
 }
 
-void Execution::settle(Outcome outcome, const std::vector<Ref<Value>>& inputs, std::vector<Ref<Value>>& outputs, bool fresh) {
+void Execution::settle(Outcome outcome, const std::vector<Ref<Value>>& inputs, std::vector<Ref<Value>>& outputs,
+                       bool fresh) {
   if (outcome != Outcome::kDone) {
     fail_outputs(outputs, outcome == Outcome::kAborted ? aborted_failure() : interpreter_.failure());
     return;
@@ -118,7 +119,8 @@ Program optimised(Device& device, Program program, bool fuse) {
 
 }  // namespace
 
-Executable::Executable(Device& device, Program program, bool fuse) : plan(device, optimised(device, std::move(program), fuse)) {}
+Executable::Executable(Device& device, Program program, bool fuse)
+    : plan(device, optimised(device, std::move(program), fuse)) {}
 
 std::unique_ptr<Execution> Executable::acquire() {
   {

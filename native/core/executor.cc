@@ -36,7 +36,8 @@ void Executor::abort(Stream& stream) {
   wake();
 }
 
-// --- queueing -----------------------------------------------------------------------------------------------------------
+// --- queueing
+// -----------------------------------------------------------------------------------------------------------
 
 bool Executor::full(const Executable& executable) {
   if (pending_ == 0) return false;
@@ -87,7 +88,8 @@ void Executor::wake() {
 bool Executor::head_is_ready(const Stream& stream) const {
   if (stream.aborted()) return true;
   const std::vector<Ref<Value>>& inputs = stream.first_->inputs;
-  return std::none_of(inputs.begin(), inputs.end(), [](const Ref<Value>& input) { return input->state() == Value::State::kPending; });
+  return std::none_of(inputs.begin(), inputs.end(),
+                      [](const Ref<Value>& input) { return input->state() == Value::State::kPending; });
 }
 
 // Puts a stream that has a first task and is in no list where it belongs.
@@ -151,7 +153,8 @@ ExecutorStatistics Executor::statistics() {
           static_cast<double>(busy_ns_.load(std::memory_order_relaxed)) * 1e-9};
 }
 
-// --- the executor's thread ------------------------------------------------------------------------------------------------
+// --- the executor's thread
+// ------------------------------------------------------------------------------------------------
 
 // Short Programs go first, but not for longer than a slice while a long one waits.
 Stream* Executor::pick(bool* is_long) {

@@ -1,4 +1,5 @@
-// One per device and process. Runs the tasks of all streams on a thread of its own: short Programs first, long ones in turns.
+// One per device and process. Runs the tasks of all streams on a thread of its own: short Programs first, long ones in
+// turns.
 #ifndef COTANGENT_CORE_EXECUTOR_H
 #define COTANGENT_CORE_EXECUTOR_H
 
@@ -42,8 +43,9 @@ class Executor {
   // What is queued or running on the stream fails; so does all that is enqueued later.
   void abort(Stream& stream);
 
-  // Takes the arguments (they are empty afterwards, with their capacity kept in exchange). Blocks while too much is pending;
-  // `interrupted` is asked every few milliseconds then, without locks: true gives up, and the call returns false.
+  // Takes the arguments (they are empty afterwards, with their capacity kept in exchange). Blocks while too much is
+  // pending; `interrupted` is asked every few milliseconds then, without locks: true gives up, and the call returns
+  // false.
   template <class F>
   bool enqueue(Stream& stream, Executable& executable, Arguments& arguments, F&& interrupted) {
     std::unique_lock<std::mutex> lock(mutex_);
@@ -108,7 +110,7 @@ class Executor {
 
   std::atomic<uint32_t> signals_{0};  // counts wake-ups, for the spinning thread
   std::atomic<bool> asleep_{false};
-  int64_t short_ns_ = 0;              // of short Programs since a long one had a slice; executor's thread only
+  int64_t short_ns_ = 0;  // of short Programs since a long one had a slice; executor's thread only
   std::atomic<uint64_t> programs_run_{0}, equations_run_{0};
   std::atomic<int64_t> busy_ns_{0};
 };

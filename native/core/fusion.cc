@@ -1,6 +1,6 @@
-// Greedy fusion. Every equation starts as a group of its own; going forward, each elementwise equation joins the groups of its
-// producers, then groups that read the same operand, whenever no path leaves the merged group and comes back into it.
-// Shapes are compared without their dimensions of 1: buffers are contiguous, so those change nothing.
+// Greedy fusion. Every equation starts as a group of its own; going forward, each elementwise equation joins the groups
+// of its producers, then groups that read the same operand, whenever no path leaves the merged group and comes back
+// into it. Shapes are compared without their dimensions of 1: buffers are contiguous, so those change nothing.
 #include "native/core/fusion.h"
 
 #include <algorithm>
@@ -64,7 +64,10 @@ struct Group {
 class Fuser {
  public:
   Fuser(Program& program, bool merge)
-      : program_(program), merge_(merge), count_(static_cast<int>(program.equations.size())), nodes_(program.equations.size()) {}
+      : program_(program),
+        merge_(merge),
+        count_(static_cast<int>(program.equations.size())),
+        nodes_(program.equations.size()) {}
 
   void run() {
     for (Equation& equation : program_.equations) {
@@ -120,14 +123,16 @@ class Fuser {
   Operand view(int value, const Dims& dims) const {
     Operand operand{root(value), without_ones(type(value))};
     const int from = producer(operand.root);
-    if (!merge_ || from < 0 || equation(from).kind != Kind::kBroadcast || operand.dims != dims || dims.empty()) return operand;
+    if (!merge_ || from < 0 || equation(from).kind != Kind::kBroadcast || operand.dims != dims || dims.empty())
+      return operand;
     const Equation& broadcast = equation(from);
     const Type& wide = type(broadcast.out[0]);
     if (without_ones(wide) != dims) return operand;
     // Per dimension of the broadcast's result: the dimension of its source, or 1.
     Dims stretched(static_cast<size_t>(wide.rank), 1);
     int source = broadcast.in[0];
-    for (int32_t d = 0; d < type(source).rank; ++d) stretched[static_cast<size_t>(broadcast.params[d])] = type(source).dims[d];
+    for (int32_t d = 0; d < type(source).rank; ++d)
+      stretched[static_cast<size_t>(broadcast.params[d])] = type(source).dims[d];
     Dims narrow;
     bool scalar = true;
     for (int32_t d = 0; d < wide.rank; ++d) {
@@ -138,7 +143,8 @@ class Fuser {
     return {root(source), scalar ? Dims{} : narrow};
   }
 
-  // Who reads the storage of each value, once absorbed broadcasts are out of the way; -1 stands for the program's outputs.
+  // Who reads the storage of each value, once absorbed broadcasts are out of the way; -1 stands for the program's
+  // outputs.
   void find_uses() {
     uses_.assign(program_.types.size(), {});
     for (const int value : program_.outputs) {
@@ -168,13 +174,14 @@ class Fuser {
     return values;
   }
 
-  // --- groups ---------------------------------------------------------------------------------------------------------
+  // --- groups
+  // ---------------------------------------------------------------------------------------------------------
 
   void form_groups(int begin, int end) {
     begin_ = begin;
     groups_.assign(static_cast<size_t>(end - begin), Group{{}, Bits(end - begin), kBoolLane});
-    std::map<std::pair<int, Dims>, int> readers;     // the last equation that read a storage, per shape
-    std::map<std::pair<Dims, int>, int> small;       // the last small chain, per shape and lane
+    std::map<std::pair<int, Dims>, int> readers;  // the last equation that read a storage, per shape
+    std::map<std::pair<Dims, int>, int> small;    // the last small chain, per shape and lane
     for (int k = begin; k < end; ++k) {
       Group& group = groups_[k - begin];
       group.members = {k};
@@ -218,7 +225,8 @@ class Fuser {
     if (into.lane != from.lane && into.lane != kBoolLane && from.lane != kBoolLane) return;
     if (path_between(a, b) || path_between(b, a)) return;
     std::vector<int> members;
-    std::merge(into.members.begin(), into.members.end(), from.members.begin(), from.members.end(), std::back_inserter(members));
+    std::merge(into.members.begin(), into.members.end(), from.members.begin(), from.members.end(),
+               std::back_inserter(members));
     if (!fits(members)) return;
     into.members = std::move(members);
     if (into.lane == kBoolLane) into.lane = from.lane;
@@ -266,7 +274,8 @@ class Fuser {
     return interface.inputs.size() <= kChainInputs && interface.outputs.size() <= kChainOutputs;
   }
 
-  // --- the new equations ------------------------------------------------------------------------------------------------
+  // --- the new equations
+  // ------------------------------------------------------------------------------------------------
 
   // Groups in an order that respects what they read; the old order otherwise.
   void emit() {
@@ -327,8 +336,9 @@ class Fuser {
       const Equation& from = equation(k);
       const Node& node = nodes_[k];
       chain.labels.push_back(from.name);
-      chain.params.insert(chain.params.end(), {static_cast<double>(from.formula), static_cast<double>(type(from.out[0]).dtype),
-                                               static_cast<double>(node.operands.size())});
+      chain.params.insert(chain.params.end(),
+                          {static_cast<double>(from.formula), static_cast<double>(type(from.out[0]).dtype),
+                           static_cast<double>(node.operands.size())});
       for (const Operand& operand : node.operands) {
         const auto inner = results.find(operand.root);
         chain.params.push_back(inner != results.end() ? inner->second : index.at(operand));
@@ -351,12 +361,12 @@ class Fuser {
   const bool merge_;
   const int count_;
   std::vector<Node> nodes_;
-  std::vector<int> producer_;            // storage -> equation, or -1
-  std::vector<std::vector<int>> uses_;   // storage -> equations
-  std::set<int> absorbed_;               // broadcasts that nobody reads any more
-  std::vector<int> group_of_;            // equation -> group, named by one of its members
-  int begin_ = 0;                        // of the window
-  std::vector<Group> groups_;            // of the window
+  std::vector<int> producer_;           // storage -> equation, or -1
+  std::vector<std::vector<int>> uses_;  // storage -> equations
+  std::set<int> absorbed_;              // broadcasts that nobody reads any more
+  std::vector<int> group_of_;           // equation -> group, named by one of its members
+  int begin_ = 0;                       // of the window
+  std::vector<Group> groups_;           // of the window
 };
 
 }  // namespace

@@ -13,7 +13,8 @@ constexpr double kStepOverheadNs = 30;
 // What a primitive's non-zero info means.
 std::string describe_info(const std::string& op, int32_t info) {
   if (op == "cholesky") {
-    return "a positive definite matrix, received one whose leading minor of order " + std::to_string(info) + " is not positive";
+    return "a positive definite matrix, received one whose leading minor of order " + std::to_string(info) +
+           " is not positive";
   }
   return "info 0, received info " + std::to_string(info);
 }
@@ -151,7 +152,8 @@ bool Interpreter::emit(const Step& step, const RunContext& context) {
   for (int k = 0; k < step.in_count; ++k) {
     double element = 0;  // room for any dtype
     const int32_t dtype = emit.dtypes[k];
-    if (!read(context, &element, table_[plan_.indices[step.in + k]], static_cast<uint64_t>(dtype_bytes(dtype)))) return false;
+    if (!read(context, &element, table_[plan_.indices[step.in + k]], static_cast<uint64_t>(dtype_bytes(dtype))))
+      return false;
     scalars_[k] = load_scalar(dtype, &element);
   }
   context.progress->progress(emit, scalars_.data());
@@ -175,7 +177,8 @@ void Interpreter::enter(Frame& frame, int program) {
   frame.end = steps.data() + steps.size();
 }
 
-// --- loops --------------------------------------------------------------------------------------------------------------
+// --- loops
+// --------------------------------------------------------------------------------------------------------------
 
 bool Interpreter::begin_loop(const LoopPlan& loop, const RunContext& context) {
   for (const auto& [from, to] : loop.passes) table_[to] = table_[from];
@@ -266,8 +269,8 @@ bool Interpreter::finish_frame(const RunContext& context) {
   return end_loop(loop, context);
 }
 
-// Brings every carry home: the buffer where the parent expects it. In each cycle the spare slot's buffer is free to be written;
-// the carry that belongs there moves in, which frees its own buffer, and so on.
+// Brings every carry home: the buffer where the parent expects it. In each cycle the spare slot's buffer is free to be
+// written; the carry that belongs there moves in, which frees its own buffer, and so on.
 bool Interpreter::end_loop(const LoopPlan& loop, const RunContext& context) {
   void** const slots = slots_.data() + loop.first_slot;
   const auto home = [&](int slot) { return table_[loop.homes[slot]]; };

@@ -1,4 +1,5 @@
-// Runs a Plan. The frames are explicit, so that a run can stop after any equation and go on later, on the same thread or another.
+// Runs a Plan. The frames are explicit, so that a run can stop after any equation and go on later, on the same thread
+// or another.
 #ifndef COTANGENT_CORE_INTERPRETER_H
 #define COTANGENT_CORE_INTERPRETER_H
 
@@ -47,7 +48,7 @@ class Interpreter {
 
   const std::vector<CheckFailure>& check_failures() const { return check_failures_; }
   const std::shared_ptr<const Failure>& failure() const { return failure_; }  // after kFailed
-  uint64_t equations_run() const { return equations_run_; }                    // since start
+  uint64_t equations_run() const { return equations_run_; }                   // since start
 
  private:
   struct Frame {

@@ -66,7 +66,8 @@ uint64_t Plan::place(int program, int threads, std::vector<std::vector<uint64_t>
   return total;
 }
 
-void Plan::collect(int program, uint64_t base, const std::vector<std::vector<uint64_t>>& offsets, Layout& layout) const {
+void Plan::collect(int program, uint64_t base, const std::vector<std::vector<uint64_t>>& offsets,
+                   Layout& layout) const {
   for (size_t k = 0; k < items_[program].size(); ++k) {
     const Item& item = items_[program][k];
     const uint64_t offset = base + offsets[program][k];

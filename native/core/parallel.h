@@ -1,5 +1,6 @@
 // How kernels use several threads: work is cut into a fixed number of parts, whoever runs them.
-// The pool runs the parts at the same time, the inline path one after the other: the partition, and so the bits, are the same.
+// The pool runs the parts at the same time, the inline path one after the other: the partition, and so the bits, are
+// the same.
 #ifndef COTANGENT_CORE_PARALLEL_H
 #define COTANGENT_CORE_PARALLEL_H
 

@@ -9,7 +9,8 @@ namespace {
 
 using Flags = std::vector<bool>;
 
-// --- failures ---------------------------------------------------------------------------------------------------------
+// --- failures
+// ---------------------------------------------------------------------------------------------------------
 
 // Which outputs depend on the marked values. Control equations count as one: what goes in reaches all that comes out.
 Flags reached_outputs(const Program& program, Flags values) {
@@ -72,7 +73,8 @@ void attribute(Program& program, const std::function<Flags(const Flags&)>& lift)
   }
 }
 
-// --- dead code --------------------------------------------------------------------------------------------------------
+// --- dead code
+// --------------------------------------------------------------------------------------------------------
 
 // True when the equation itself computes this result (it is no alias of something else).
 bool computes(const Program& program, int value) { return program.root[value] == value; }

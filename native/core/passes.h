@@ -6,9 +6,9 @@
 
 namespace cotangent {
 
-// Finds values that need no storage of their own: reshapes, broadcasts and transposes that move no data, results of `check`,
-// carries that a loop passes through, repeated computations. Sets `root`, marks what became superfluous as dropped,
-// hands constants down into sub-programs, and writes casts from and to bool as formulas.
+// Finds values that need no storage of their own: reshapes, broadcasts and transposes that move no data, results of
+// `check`, carries that a loop passes through, repeated computations. Sets `root`, marks what became superfluous as
+// dropped, hands constants down into sub-programs, and writes casts from and to bool as formulas.
 void resolve_aliases(Program& program, int32_t (*formula)(const char*));
 
 // For each `check` in the tree: which outputs of `main` depend on its result. Runs before anything is removed.

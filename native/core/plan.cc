@@ -39,7 +39,8 @@ void Planner::run() {
   plan_.inlinable = plain && !donated && made.estimated_ns < kInlineNs;
 }
 
-// --- the table ----------------------------------------------------------------------------------------------------------
+// --- the table
+// ----------------------------------------------------------------------------------------------------------
 
 int Planner::new_entry() {
   plan_.table.push_back(nullptr);
@@ -48,7 +49,8 @@ int Planner::new_entry() {
 
 void Planner::add_item(const Scope& scope, Plan::Item item) {
   total_bytes_ += std::min<uint64_t>(item.bytes, kMaxBytes);
-  if (total_bytes_ > (uint64_t{1} << 60)) fail(CT_OUT_OF_MEMORY, "compile", "tensors that fit the address space", "larger ones");
+  if (total_bytes_ > (uint64_t{1} << 60))
+    fail(CT_OUT_OF_MEMORY, "compile", "tensors that fit the address space", "larger ones");
   plan_.items_[scope.index].push_back(std::move(item));
 }
 
@@ -71,7 +73,8 @@ int Planner::entry(Scope& scope, int value) {
     return known->second;
   }
   const int location = scope.storage.location[root];
-  if (location < 0) fail(CT_INTERNAL, "compile", "every operand to have a place", "value " + std::to_string(value) + " without");
+  if (location < 0)
+    fail(CT_INTERNAL, "compile", "every operand to have a place", "value " + std::to_string(value) + " without");
   return scope.entries[location];
 }
 
@@ -103,7 +106,8 @@ void Planner::fill_constants() {
   }
 }
 
-// --- programs -----------------------------------------------------------------------------------------------------------
+// --- programs
+// -----------------------------------------------------------------------------------------------------------
 
 int Planner::build(const Program& program, const StorageRules& rules, int depth) {
   plan_.max_depth = std::max(plan_.max_depth, depth);
@@ -114,7 +118,8 @@ int Planner::build(const Program& program, const StorageRules& rules, int depth)
   scope.storage = assign_storage(program, scope.in_place, rules);
   for (const Location& location : scope.storage.locations) {
     scope.entries.push_back(new_entry());
-    if (location.in_arena()) add_item(scope, {location.begin, location.end, location.bytes, nullptr, {}, scope.entries.back()});
+    if (location.in_arena())
+      add_item(scope, {location.begin, location.end, location.bytes, nullptr, {}, scope.entries.back()});
   }
   std::vector<Step> steps;
   for (int e = 0; e < static_cast<int>(program.equations.size()); ++e) make_step(scope, e, depth, steps);
@@ -222,7 +227,8 @@ void Planner::make_main_outputs(Scope& scope) {
   }
 }
 
-// Outputs of a sub-program: computed in place of a carry, straight into the caller's buffer, moved between carries, or copied.
+// Outputs of a sub-program: computed in place of a carry, straight into the caller's buffer, moved between carries, or
+// copied.
 void Planner::make_outputs(Scope& scope, const StorageRules& rules, ProgramPlan& made, std::vector<Step>& steps) {
   const Program& program = scope.program;
   std::vector<bool> taken(static_cast<size_t>(program.input_count), false);
@@ -287,7 +293,8 @@ void Planner::make_step(Scope& scope, int e, int depth, std::vector<Step>& steps
       set_operands(scope, equation, step);
       break;
     default:
-      if (std::all_of(equation.out.begin(), equation.out.end(), [&](int value) { return element_count(type(value)) == 0; })) {
+      if (std::all_of(equation.out.begin(), equation.out.end(),
+                      [&](int value) { return element_count(type(value)) == 0; })) {
         return;  // nothing to compute
       }
       step.kind = StepKind::kRun;

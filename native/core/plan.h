@@ -1,8 +1,10 @@
-// The plan of a Program: prepared kernels as a list of steps, and the place of every value. Immutable; many runs may share it.
+// The plan of a Program: prepared kernels as a list of steps, and the place of every value. Immutable; many runs may
+// share it.
 //
-// All pointers of a run stand in one table. Steps name its entries; entries are filled from four sources: constants (when the run
-// object is made), the arena (when it gets one), inputs and outputs (when the run starts), and control steps, which pass entries
-// of their own program on to those of a sub-program. No program calls itself, so each needs its entries once.
+// All pointers of a run stand in one table. Steps name its entries; entries are filled from four sources: constants
+// (when the run object is made), the arena (when it gets one), inputs and outputs (when the run starts), and control
+// steps, which pass entries of their own program on to those of a sub-program. No program calls itself, so each needs
+// its entries once.
 #ifndef COTANGENT_CORE_PLAN_H
 #define COTANGENT_CORE_PLAN_H
 
@@ -25,12 +27,12 @@ enum class StepKind : uint8_t { kRun, kCopy, kCheck, kEmit, kClock, kLoop, kCond
 
 struct Step {
   StepKind kind;
-  int in = 0, in_count = 0;    // range of Plan::indices, which holds entries
+  int in = 0, in_count = 0;  // range of Plan::indices, which holds entries
   int out = 0, out_count = 0;
-  const ct_op* op = nullptr;   // kRun
-  int workspace = -1;          // kRun: entry
-  int detail = -1;             // kCheck, kEmit, kLoop, kCond: index into the plan's table of that kind
-  uint64_t bytes = 0;          // kCopy
+  const ct_op* op = nullptr;  // kRun
+  int workspace = -1;         // kRun: entry
+  int detail = -1;            // kCheck, kEmit, kLoop, kCond: index into the plan's table of that kind
+  uint64_t bytes = 0;         // kCopy
   double estimated_ns = 0;
 };
 
@@ -61,12 +63,12 @@ struct CondPlan {
 
 struct LoopPlan {
   struct Carry {
-    int init;            // entries of the parent
-    int home;            // where the final value has to be; -1: the loop passes the carry through
-    int body, condition; // input entries of the sub-programs; -1: not read
-    int result;          // output entry of the body; -1: it stays in its buffer or comes from another carry's
-    int slot;            // current buffer; -1: passed through
-    int result_slot;     // the slot that `result` is written to
+    int init;             // entries of the parent
+    int home;             // where the final value has to be; -1: the loop passes the carry through
+    int body, condition;  // input entries of the sub-programs; -1: not read
+    int result;           // output entry of the body; -1: it stays in its buffer or comes from another carry's
+    int slot;             // current buffer; -1: passed through
+    int result_slot;      // the slot that `result` is written to
     uint64_t bytes;
   };
   struct Stacked {
@@ -82,9 +84,9 @@ struct LoopPlan {
   std::vector<std::pair<int, int>> passes;  // constants: entry of the parent -> entry of a sub-program
   std::vector<Carry> carries;
   std::vector<Stacked> xs, ys;
-  int first_slot = 0;              // of the run's slots
-  std::vector<int> homes;          // entry per slot: where it starts (the carries' homes, then spare buffers)
-  std::vector<int> rotation;       // after an iteration, slot k holds what slot rotation[k] held
+  int first_slot = 0;         // of the run's slots
+  std::vector<int> homes;     // entry per slot: where it starts (the carries' homes, then spare buffers)
+  std::vector<int> rotation;  // after an iteration, slot k holds what slot rotation[k] held
   struct Cycle {
     std::vector<int> slots;  // of carries that change places
     int spare;               // a slot whose buffer holds nothing between iterations
@@ -142,8 +144,8 @@ class Plan {
   struct Item {
     int begin, end;
     uint64_t bytes;
-    const ct_op* op = nullptr;   // its workspace
-    std::vector<int> children;   // the arenas of these programs, one at a time
+    const ct_op* op = nullptr;  // its workspace
+    std::vector<int> children;  // the arenas of these programs, one at a time
     int entry = -1;
   };
 

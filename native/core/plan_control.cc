@@ -107,8 +107,8 @@ void Planner::make_loop(Scope& scope, int e, int depth, Step& step) {
   plan_.loops.push_back(std::move(loop));
 }
 
-// Every changing carry has a slot: its current buffer. A result that is neither made in place nor taken from another carry is
-// written to a spare slot. What an iteration does to the slots is then one permutation of pointers.
+// Every changing carry has a slot: its current buffer. A result that is neither made in place nor taken from another
+// carry is written to a spare slot. What an iteration does to the slots is then one permutation of pointers.
 void Planner::give_slots(Scope& scope, int e, const ProgramPlan& body, LoopPlan& loop) {
   const int count = static_cast<int>(loop.carries.size());
   std::vector<int> taker(loop.carries.size(), -1);  // the carry that takes over carry k's buffer
@@ -148,7 +148,8 @@ void Planner::give_slots(Scope& scope, int e, const ProgramPlan& body, LoopPlan&
   for (int k = 0; k < count; ++k) {
     LoopPlan::Carry& carry = loop.carries[k];
     if (carry.slot < 0 || visited[k] || body.moved[k] < 0) continue;
-    LoopPlan::Cycle cycle{{}, add_spare(carry.bytes), carry.bytes};  // the spare only helps to put things right in the end
+    LoopPlan::Cycle cycle{
+        {}, add_spare(carry.bytes), carry.bytes};  // the spare only helps to put things right in the end
     const int last = follow(k, cycle);
     loop.rotation[carry.slot] = loop.carries[last].slot;
     loop.cycles.push_back(std::move(cycle));

@@ -25,8 +25,8 @@ class Planner {
     Storage storage{};
     std::vector<ct_op*> ops{};
     std::vector<double> estimates{};
-    std::vector<int> entries{};        // per location
-    std::map<int, int> constants{};    // entry per constant
+    std::vector<int> entries{};      // per location
+    std::map<int, int> constants{};  // entry per constant
   };
 
   struct Constant {

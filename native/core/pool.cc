@@ -68,7 +68,8 @@ class Pool final : public Parallel {
     std::condition_variable wake;
 
     void start() {
-      // Sequentially consistent with the worker's store to `asleep` and load of `tickets`: one of the two sees the other.
+      // Sequentially consistent with the worker's store to `asleep` and load of `tickets`: one of the two sees the
+      // other.
       tickets.fetch_add(1, std::memory_order_seq_cst);
       if (asleep.load(std::memory_order_seq_cst)) {
         std::lock_guard<std::mutex> lock(mutex);

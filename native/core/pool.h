@@ -6,7 +6,8 @@
 
 namespace cotangent {
 
-// Runs parts at the same time. Several threads may call `run`: their launches take turns. A `run` inside a part runs serially.
+// Runs parts at the same time. Several threads may call `run`: their launches take turns. A `run` inside a part runs
+// serially.
 Parallel& pool();
 
 // Runs parts one after the other on the caller; threads() is the pool's, so that the partition is the same.
@@ -33,7 +34,8 @@ class FixedThreads {
 // Called first on every pool thread (the CPU backend forces BLAS to one thread there). Install before the first launch.
 void set_thread_start_hook(void (*hook)());
 
-// Runs the hook on a thread that is not the pool's but launches kernels: the executor, or JavaScript's for inline Programs.
+// Runs the hook on a thread that is not the pool's but launches kernels: the executor, or JavaScript's for inline
+// Programs.
 void run_thread_start_hook();
 
 }  // namespace cotangent

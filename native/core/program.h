@@ -30,15 +30,15 @@ inline bool is_control(Kind kind) { return kind == Kind::kWhile || kind == Kind:
 struct Equation;
 
 struct Program {
-  std::vector<Type> types;          // of every value
+  std::vector<Type> types;  // of every value
   int input_count = 0;
   std::vector<bool> donated;        // per input
   std::map<int, double> constants;  // values known while compiling, rank 0
   std::vector<Equation> equations;
-  std::vector<int> outputs;         // -1 after dead-code elimination: nobody reads this output of a sub-program
+  std::vector<int> outputs;  // -1 after dead-code elimination: nobody reads this output of a sub-program
 
-  std::vector<int> root;            // per value: the value whose storage it shares; itself, if it has its own
-  std::vector<bool> used_inputs;    // set by dead-code elimination
+  std::vector<int> root;          // per value: the value whose storage it shares; itself, if it has its own
+  std::vector<bool> used_inputs;  // set by dead-code elimination
 
   bool is_input(int value) const { return value < input_count; }
   bool is_constant(int value) const { return constants.count(value) != 0; }
@@ -54,7 +54,7 @@ struct Equation {
   Kind kind = Kind::kKernel;
   std::string name;
   int formula = -1;
-  std::vector<int> in;              // -1 after dead-code elimination: an operand that no sub-program reads
+  std::vector<int> in;  // -1 after dead-code elimination: an operand that no sub-program reads
   std::vector<int> out;
   std::vector<double> params;
   std::vector<Program> subs;        // while: condition, body; scan: body; cond: on true, on false
@@ -62,7 +62,7 @@ struct Equation {
   std::vector<int> fails;           // check: outputs of the main program that depend on the result
   std::vector<Type> in_types;       // chain: operands and results as the kernel sees them; empty: the values' own types
   std::vector<Type> out_types;
-  bool dropped = false;             // replaced by an alias or a constant; dead-code elimination removes it
+  bool dropped = false;  // replaced by an alias or a constant; dead-code elimination removes it
 };
 
 // Where the operands of a loop are.
@@ -70,9 +70,9 @@ struct LoopLayout {
   int condition_constants;  // while only
   int constants;            // of the body
   int carries;
-  int xs;                   // scan only
+  int xs;  // scan only
   int ys;
-  int64_t length;           // scan; -1: while
+  int64_t length;  // scan; -1: while
   bool reverse;
 
   int first_constant() const { return condition_constants; }
@@ -88,7 +88,8 @@ inline Program& loop_body(Equation& loop) { return loop.subs.back(); }
 bool has_effect(const Equation& equation);
 
 // `formula` is the backend's lookup. Throws Error: nothing in `words` is trusted.
-Program decode(const double* words, size_t count, const std::vector<std::string>& names, int32_t (*formula)(const char*));
+Program decode(const double* words, size_t count, const std::vector<std::string>& names,
+               int32_t (*formula)(const char*));
 
 // One equation a line, sub-programs indented.
 std::string describe(const Program& program);

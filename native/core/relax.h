@@ -17,7 +17,8 @@ inline void cpu_relax() {
 
 // Monotonic time in nanoseconds.
 inline int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 constexpr int64_t kSpinNs = 50'000;  // how long anything here spins before it sleeps

@@ -112,7 +112,8 @@ class Assigner {
       if (last_use_[operand] != e || storage_.location[operand] < 0) continue;
       bool elsewhere = false;
       for (size_t other = 0; other < equation.in.size(); ++other) {
-        elsewhere = elsewhere || (equation.in[other] >= 0 && program_.root[equation.in[other]] == operand && !allowed(other));
+        elsewhere =
+            elsewhere || (equation.in[other] >= 0 && program_.root[equation.in[other]] == operand && !allowed(other));
       }
       if (elsewhere) continue;
       const Location& location = storage_.locations[storage_.location[operand]];

@@ -1,5 +1,5 @@
-// Where the values of one program live: in the arena, in an input's buffer, in an output's buffer. Values that follow one another
-// in place share one location.
+// Where the values of one program live: in the arena, in an input's buffer, in an output's buffer. Values that follow
+// one another in place share one location.
 #ifndef COTANGENT_CORE_STORAGE_H
 #define COTANGENT_CORE_STORAGE_H
 
@@ -35,8 +35,9 @@ struct Storage {
   std::vector<int> input_location;  // per input
 };
 
-// in_place[e][j]: bit k is set when result j of equation e may take the buffer of operand k. For loops operands are beyond 64:
-// carry_offset[e] >= 0 says instead that result j may take the buffer of operand carry_offset[e] + j, for j < carries[e].
+// in_place[e][j]: bit k is set when result j of equation e may take the buffer of operand k. For loops operands are
+// beyond 64: carry_offset[e] >= 0 says instead that result j may take the buffer of operand carry_offset[e] + j, for j
+// < carries[e].
 struct InPlace {
   std::vector<std::vector<uint64_t>> masks;
   std::vector<int> carry_offset;

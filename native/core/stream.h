@@ -1,4 +1,5 @@
-// Streams and the tasks that wait in them. Everything here belongs to the executor and is guarded by its mutex, except as noted.
+// Streams and the tasks that wait in them. Everything here belongs to the executor and is guarded by its mutex, except
+// as noted.
 #ifndef COTANGENT_CORE_STREAM_H
 #define COTANGENT_CORE_STREAM_H
 

@@ -76,7 +76,8 @@ Failure to_failure(const ct_error& error) {
   Failure failure;
   failure.code = error.code > CT_OK && error.code <= CT_INTERNAL ? static_cast<ct_code>(error.code) : CT_INTERNAL;
   failure.op = error.op[0] ? error.op : "backend";
-  failure.message = error.message[0] ? error.message : "[" + failure.op + "] Expected the backend to succeed, received an error.";
+  failure.message =
+      error.message[0] ? error.message : "[" + failure.op + "] Expected the backend to succeed, received an error.";
   return failure;
 }
 

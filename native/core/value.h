@@ -68,7 +68,8 @@ class Buffer : public RefCounted {
   uint64_t bytes() const { return bytes_; }
 
  private:
-  Buffer(Allocator& allocator, void* pointer, uint64_t bytes) : allocator_(allocator), pointer_(pointer), bytes_(bytes) {}
+  Buffer(Allocator& allocator, void* pointer, uint64_t bytes)
+      : allocator_(allocator), pointer_(pointer), bytes_(bytes) {}
   Allocator& allocator_;
   void* const pointer_;
   const uint64_t bytes_;

@@ -20,7 +20,8 @@ class Call {
 
   napi_env env() const { return env_; }
   napi_value value(size_t k) const {
-    if (k >= count_) fail(CT_INTERNAL, "addon", "at least " + std::to_string(k + 1) + " arguments", std::to_string(count_));
+    if (k >= count_)
+      fail(CT_INTERNAL, "addon", "at least " + std::to_string(k + 1) + " arguments", std::to_string(count_));
     return values_[k];
   }
   uint32_t uint32(size_t k) const {
@@ -120,7 +121,8 @@ napi_value string(napi_env env, const std::string& text) {
 napi_value strings(napi_env env, const std::vector<std::string>& texts) {
   napi_value result;
   check(napi_create_array_with_length(env, texts.size(), &result));
-  for (size_t k = 0; k < texts.size(); ++k) check(napi_set_element(env, result, static_cast<uint32_t>(k), string(env, texts[k])));
+  for (size_t k = 0; k < texts.size(); ++k)
+    check(napi_set_element(env, result, static_cast<uint32_t>(k), string(env, texts[k])));
   return result;
 }
 
@@ -138,7 +140,6 @@ class Object {
   napi_env env_;
   napi_value object_;
 };
-
 
 napi_value configure(Environment& environment, const Call& call) {
   for (size_t k = 0; k < 2; ++k) {
@@ -165,7 +166,9 @@ napi_value describe_program(Environment& environment, const Call& call) {
   return string(call.env(), environment.describe_program(call.uint32(0)));
 }
 
-napi_value create_stream(Environment& environment, const Call& call) { return number(call.env(), environment.create_stream()); }
+napi_value create_stream(Environment& environment, const Call& call) {
+  return number(call.env(), environment.create_stream());
+}
 
 napi_value release_stream(Environment& environment, const Call& call) {
   environment.release_stream(call.uint32(0));
@@ -187,10 +190,12 @@ napi_value execute(Environment& environment, const Call& call) {
 Type read_type(const Call& call, size_t dtype_at, size_t dims_at) {
   Type type{};
   type.dtype = call.int32(dtype_at);
-  if (type.dtype < 0 || type.dtype > CT_BOOL) fail(CT_DTYPE, "write", "a dtype code from 0 to 4", std::to_string(type.dtype));
+  if (type.dtype < 0 || type.dtype > CT_BOOL)
+    fail(CT_DTYPE, "write", "a dtype code from 0 to 4", std::to_string(type.dtype));
   uint32_t rank = 0;
   check(napi_get_array_length(call.env(), call.value(dims_at), &rank));
-  if (rank > CT_MAX_RANK) fail(CT_SHAPE, "write", "at most " + std::to_string(CT_MAX_RANK) + " dimensions", std::to_string(rank));
+  if (rank > CT_MAX_RANK)
+    fail(CT_SHAPE, "write", "at most " + std::to_string(CT_MAX_RANK) + " dimensions", std::to_string(rank));
   type.rank = static_cast<int32_t>(rank);
   int64_t bytes = dtype_bytes(type.dtype);
   for (uint32_t k = 0; k < rank; ++k) {
@@ -222,7 +227,8 @@ napi_value release(Environment& environment, const Call& call) {
   size_t length = 0;
   const int32_t* const slots = call.typed_array<int32_t>(0, napi_int32_array, &length);
   const uint32_t count = call.uint32(1);
-  if (count > length) fail(CT_INTERNAL, "release", "at most " + std::to_string(length) + " slots", std::to_string(count));
+  if (count > length)
+    fail(CT_INTERNAL, "release", "at most " + std::to_string(length) + " slots", std::to_string(count));
   environment.release_slots(slots, count);
   return nullptr;
 }
@@ -231,9 +237,13 @@ napi_value state(Environment& environment, const Call& call) {
   return number(call.env(), static_cast<double>(environment.state(call.int32(0))));
 }
 
-napi_value request(Environment& environment, const Call& call) { return number(call.env(), environment.request(call.int32(0))); }
+napi_value request(Environment& environment, const Call& call) {
+  return number(call.env(), environment.request(call.int32(0)));
+}
 
-napi_value request_idle(Environment& environment, const Call& call) { return number(call.env(), environment.request_idle()); }
+napi_value request_idle(Environment& environment, const Call& call) {
+  return number(call.env(), environment.request_idle());
+}
 
 napi_value collect(Environment& environment, const Call& call) {
   const Ref<Value> value = environment.take_ticket(call.number(0));
@@ -306,9 +316,11 @@ napi_value info(const Call& call) {
       .get();
 }
 
-// --- the border -----------------------------------------------------------------------------------------------------------
+// --- the border
+// -----------------------------------------------------------------------------------------------------------
 
-// Per environment; its Environment is made when the first call needs it, so that `info` works where no device can be opened.
+// Per environment; its Environment is made when the first call needs it, so that `info` works where no device can be
+// opened.
 struct Instance {
   std::unique_ptr<Environment> environment;
 };
@@ -390,7 +402,8 @@ napi_value initialise(napi_env env, napi_value exports) {
       method("info", info_entry),
   };
   check(napi_define_properties(env, exports, sizeof methods / sizeof methods[0], methods));
-  check(napi_set_instance_data(env, raw, [](napi_env, void* data, void*) { delete static_cast<Instance*>(data); }, nullptr));
+  check(napi_set_instance_data(
+      env, raw, [](napi_env, void* data, void*) { delete static_cast<Instance*>(data); }, nullptr));
   instance.release();
   return exports;
 }

@@ -98,7 +98,8 @@ void Environment::configure(napi_value settled, napi_value progress) {
   check(napi_create_reference(env_, progress, 1, &progress_));
 }
 
-// --- Programs and streams -------------------------------------------------------------------------------------------------
+// --- Programs and streams
+// -------------------------------------------------------------------------------------------------
 
 uint32_t Environment::compile(const double* words, size_t count, const std::vector<std::string>& names) {
   Device& device = runtime_.device;
@@ -147,7 +148,8 @@ void Environment::release_stream(uint32_t id) {
 
 void Environment::abort_stream(uint32_t id) { runtime_.executor.abort(stream(id)); }
 
-// --- running --------------------------------------------------------------------------------------------------------------
+// --- running
+// --------------------------------------------------------------------------------------------------------------
 
 void Environment::gather(const Plan& plan, const int32_t* slots, size_t count) {
   const size_t inputs = static_cast<size_t>(plan.program.input_count), outputs = plan.outputs.size();
@@ -223,7 +225,8 @@ void Environment::execute(uint32_t id, uint32_t stream_id, const int32_t* slots,
   const size_t inputs = arguments_.inputs.size(), outputs = arguments_.outputs.size();
   const bool run_here = can_run_inline(plan, on);
   if (run_here) run_inline(entry, on);
-  // The slots hold their own references before the executor gets the arguments; donated inputs keep the executor's only.
+  // The slots hold their own references before the executor gets the arguments; donated inputs keep the executor's
+  // only.
   for (size_t k = 0; k < inputs; ++k) {
     if (plan.program.donated[k]) empty(slot(slots[k]));
   }
@@ -239,22 +242,26 @@ void Environment::execute(uint32_t id, uint32_t stream_id, const int32_t* slots,
 bool Environment::terminating() {
   napi_value global;
   bool present;
-  return napi_get_global(env_, &global) != napi_ok || napi_has_named_property(env_, global, "Object", &present) != napi_ok;
+  return napi_get_global(env_, &global) != napi_ok ||
+         napi_has_named_property(env_, global, "Object", &present) != napi_ok;
 }
 
-// --- slots ----------------------------------------------------------------------------------------------------------------
+// --- slots
+// ----------------------------------------------------------------------------------------------------------------
 
 Environment::Slot& Environment::slot(int32_t index) {
   if (index < 0 || index >= kMaxSlots) {
     fail(CT_INTERNAL, "addon", "a slot from 0 to " + std::to_string(kMaxSlots - 1), std::to_string(index));
   }
-  if (static_cast<size_t>(index) >= slots_.size()) slots_.resize(std::max<size_t>(static_cast<size_t>(index) + 1, slots_.size() * 2));
+  if (static_cast<size_t>(index) >= slots_.size())
+    slots_.resize(std::max<size_t>(static_cast<size_t>(index) + 1, slots_.size() * 2));
   return slots_[static_cast<size_t>(index)];
 }
 
 Value& Environment::value(int32_t index) {
   if (index < 0 || static_cast<size_t>(index) >= slots_.size() || !slots_[static_cast<size_t>(index)].value) {
-    throw Error({kDisposed, "addon", "[addon] Expected a slot that holds a value, received empty slot " + std::to_string(index) + "."});
+    throw Error({kDisposed, "addon",
+                 "[addon] Expected a slot that holds a value, received empty slot " + std::to_string(index) + "."});
   }
   return *slots_[static_cast<size_t>(index)].value;
 }
@@ -330,7 +337,8 @@ void Environment::wait(int32_t index) {
   }
 }
 
-// --- tickets --------------------------------------------------------------------------------------------------------------
+// --- tickets
+// --------------------------------------------------------------------------------------------------------------
 
 void Environment::Ticket::settled() {
   environment_.complete(id_);
@@ -343,7 +351,8 @@ double Environment::add_ticket(Ref<Value> value, bool deliver_anyway) {
   tickets_.emplace(id, ticket);
   ticket->retain();  // the registration's reference
   hold_loop(1);
-  const bool registered = ticket->value ? ticket->value->wait(ticket.get()) : runtime_.executor.wait_idle(*this, &ticket->idle);
+  const bool registered =
+      ticket->value ? ticket->value->wait(ticket.get()) : runtime_.executor.wait_idle(*this, &ticket->idle);
   if (registered) return id;
   if (deliver_anyway) {
     ticket->settled();
@@ -407,7 +416,8 @@ void Environment::progress(uint32_t stream, const EmitPlan& emit, const double* 
   wake_locked();
 }
 
-// --- delivery: the environment's thread -------------------------------------------------------------------------------------
+// --- delivery: the environment's thread
+// -------------------------------------------------------------------------------------
 
 void Environment::deliver(napi_env env, napi_value, void* context, void*) {
   if (!env) return;  // the environment is going away, and so may be `context`
@@ -423,7 +433,8 @@ void Environment::deliver(napi_env env, napi_value, void* context, void*) {
   for (const Progress& item : news) self->deliver_progress(env, item);
   if (tickets.empty()) return;
   self->hold_loop(-static_cast<int>(tickets.size()));
-  tickets.erase(std::remove_if(tickets.begin(), tickets.end(), [&](double id) { return !self->tickets_.count(id); }), tickets.end());
+  tickets.erase(std::remove_if(tickets.begin(), tickets.end(), [&](double id) { return !self->tickets_.count(id); }),
+                tickets.end());
   if (!tickets.empty()) self->deliver_settled(env, tickets);
 }
 

@@ -1,5 +1,5 @@
-// One JavaScript environment (the main thread or a worker): its slots, Programs, streams and tickets. Lives on the environment's
-// thread; the executor calls in through Client and Waiter only.
+// One JavaScript environment (the main thread or a worker): its slots, Programs, streams and tickets. Lives on the
+// environment's thread; the executor calls in through Client and Waiter only.
 #ifndef COTANGENT_NAPI_ENVIRONMENT_H
 #define COTANGENT_NAPI_ENVIRONMENT_H
 
@@ -62,7 +62,8 @@ class Environment final : private Client {
   // Registered with a value, or with the executor for idleness. One reference is the table's, one the registration's.
   class Ticket final : public RefCounted, public Waiter {
    public:
-    Ticket(Environment& environment, double id, Ref<Value> asked) : value(std::move(asked)), environment_(environment), id_(id) {}
+    Ticket(Environment& environment, double id, Ref<Value> asked)
+        : value(std::move(asked)), environment_(environment), id_(id) {}
     void settled() override;
     void release() {
       if (drop()) delete this;

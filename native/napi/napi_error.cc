@@ -45,9 +45,10 @@ void throw_current(napi_env env) {
   } catch (const NapiError& error) {
     bool pending = false;
     if (napi_is_exception_pending(env, &pending) != napi_ok || pending) return;
-    throw_failure(env, {CT_INTERNAL, "addon",
-                        "[addon] Expected arguments as lib/core/native.ts declares them, received others (Node-API status " +
-                            std::to_string(error.status) + ")."});
+    throw_failure(env,
+                  {CT_INTERNAL, "addon",
+                   "[addon] Expected arguments as lib/core/native.ts declares them, received others (Node-API status " +
+                       std::to_string(error.status) + ")."});
   } catch (...) {
     throw_failure(env, *current_failure());
   }

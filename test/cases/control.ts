@@ -59,7 +59,7 @@ const whileRow: Row = {
     return [{ ...(x as Values), values, scale: values.map(() => 4) }];
   },
   // Four roundings of values below 4 a step, damped by 0.95: a geometric series.
-  budget: () => 40,
+  budget: () => 10,
   derivative: smooth([1, 2], [], { reverse: false }),
   flops: ([, x]) => 27 * (x?.shape ?? []).reduce((size, dim) => size * dim, 1),
 };
@@ -119,7 +119,7 @@ const scanRow: Row = {
     ];
   },
   // Two roundings a step, damped by |w| < 0.9: a geometric series.
-  budget: () => 20,
+  budget: () => 10,
   derivative: smooth([0, 1, 2]),
   flops: ([, xs]) => 3 * (xs?.shape[0] ?? 0) * 2,
 };

@@ -118,7 +118,7 @@ function unary(
   };
 }
 
-const positive = range(0.05, 5);
+const positive = range(0.3, 5);
 
 function roundHalfToEven(x: number): number {
   const nearest = Math.round(x);
@@ -131,10 +131,16 @@ function logistic(x: number): number {
   return (x < 0 ? e : 1) / (1 + e);
 }
 
-/** Products of 32-bit integers pass 2^53: their low 32 bits are what wrapping keeps. */
-function multiply(x: number, y: number): number {
-  const product = x * y;
-  return Number.isSafeInteger(product) || !Number.isInteger(x) || !Number.isInteger(y) ? product : Math.imul(x, y);
+/** Products of 32-bit integers pass 2^53: a whole number that does not fit stands for its low 32 bits. */
+const product = (dtype: DType): ((x: number, y: number) => number) =>
+  isFloat(dtype) ? (x, y) => x * y : (x, y) => Math.imul(x, y);
+
+/** A row whose rule differs between floats and integers. */
+function perDType(row: Row, rule: (dtype: DType) => (x: number, y: number) => number): Row {
+  return {
+    ...row,
+    reference: (operands) => pointwise(rule((operands[0] as Values).dtype) as (...xs: number[]) => number)(operands),
+  };
 }
 
 // The error of each transcendental kernel is stated with its formula: 2 units, 3 for quotients of them. One more covers the
@@ -150,7 +156,10 @@ const unaryRows: Row[] = [
   unary('sqrt', ct.sqrt, Math.sqrt, { ulps: 0.5, domain: positive, derivative: smooth([0]) }),
   // A square root and a division, each rounded once.
   unary('rsqrt', ct.rsqrt, (x) => 1 / Math.sqrt(x), { ulps: 2, domain: positive, derivative: smooth([0]), flops: 2 }),
-  unary('square', ct.square, (x) => multiply(x, x), { dtypes: numbers, ulps: 0.5, derivative: smooth([0]) }),
+  perDType(
+    unary('square', ct.square, (x) => x * x, { dtypes: numbers, ulps: 0.5, derivative: smooth([0]) }),
+    (dtype) => (x) => product(dtype)(x, x),
+  ),
   unary('reciprocal', ct.reciprocal, (x) => 1 / x, { ulps: 0.5, domain: twoSided(0.3, 3), derivative: smooth([0]) }),
   unary('tanh', ct.tanh, Math.tanh, { ulps: 4, derivative: smooth([0]), flops: 28 }),
   unary('logistic', ct.sigmoid, logistic, { ulps: 4, derivative: smooth([0]), flops: 24 }),
@@ -283,17 +292,17 @@ const apart: readonly [Domain, Domain] = [
   (random, dtype) => quarters(random, dtype) + (isFloat(dtype) ? 0.125 : 0),
 ];
 
-const divRow = binary('div', ct.div, (x, y) => x / y, { ulps: 0.5, derivative: smooth([0, 1], [[0]]) });
-
 const binaryRows: Row[] = [
   binary('add', ct.add, (x, y) => x + y, { ulps: 0.5, derivative: linear([0, 1], [[0], [1]]) }),
   binary('sub', ct.sub, (x, y) => x - y, { ulps: 0.5, derivative: linear([0, 1], [[0], [1]]) }),
-  binary('mul', ct.mul, multiply, { ulps: 0.5, derivative: smooth([0, 1], [[0], [1]]) }),
-  {
-    ...divRow,
-    reference: (operands) =>
-      pointwise(quotient((operands[0] as Values).dtype) as (...xs: number[]) => number)(operands),
-  },
+  perDType(
+    binary('mul', ct.mul, (x, y) => x * y, { ulps: 0.5, derivative: smooth([0, 1], [[0], [1]]) }),
+    product,
+  ),
+  perDType(
+    binary('div', ct.div, (x, y) => x / y, { ulps: 0.5, derivative: smooth([0, 1], [[0]]) }),
+    quotient,
+  ),
   binary('pow', ct.pow, power, {
     dtypes: floats,
     domains: [range(0.2, 3), range(-3, 3)],

@@ -97,7 +97,7 @@ function positiveDefinite(random: Random, shape: Shape): Float64Array {
 const spd = (shape: Shape): OperandSpec => ({ shape, generate: positiveDefinite });
 
 /** Forward error of a well-conditioned solve or factorisation of order n, relative to the largest element. */
-const solveBudget = (n: number): number => 4 + 4 * Math.sqrt(n);
+const solveBudget = (n: number): number => 4 + 2 * Math.sqrt(n);
 
 /** The largest magnitude in each matrix, for each of its elements. */
 function matrixScale(x: Values): Float64Array {

@@ -242,7 +242,7 @@ const concatenateRow: Row = {
     });
     return [result];
   },
-  derivative: linear([0, 1]),
+  derivative: linear([0, 1, 2]),
 };
 
 const iotaCase = (shape: Shape, axis: number) =>

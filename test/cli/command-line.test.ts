@@ -87,9 +87,9 @@ Minimum of a parabola
 
 Claims of the paper
 
-  claim               paper  measured  holds
-  ──────────────────  ─────  ────────  ─────
-  the rate is linear  1/2    0.5       yes
+  ✓ the rate is linear
+      paper     1/2
+      measured  0.5
 
 Picture: parabola.svg
 Time: 1 s

@@ -83,8 +83,12 @@ class Problem {
     private readonly row: Row,
     private readonly one: Case,
     private readonly active: readonly number[],
+    /** Operands held at zero: those that are added to a linear function of the active ones. */
+    zeroed: readonly number[] = [],
   ) {
-    const operands = operandsOf(row, one, 'float64');
+    const operands = operandsOf(row, one, 'float64').map((operand, k) =>
+      zeroed.includes(k) ? { ...operand, values: operand.values.map(() => 0) } : operand,
+    );
     this.all = operands.map(toTensor);
     const moving = active.map((k) => operands[k]).filter((operand) => operand !== undefined);
     this.shapes = moving.map(({ shape, values, dtype }) => ({ shape, length: values.length, dtype }));
@@ -225,8 +229,9 @@ function reverseMode(row: Row, one: Case, { active, kind }: Active): void {
   expectClose(read(product(...point)), curvature.derivative, DIFFERENCE_TOLERANCE, bound, 'jvp of grad');
 }
 
-function transposed(row: Row, one: Case, group: readonly number[]): void {
-  const problem = new Problem(row, one, group);
+function transposed(row: Row, one: Case, { active, kind }: Active, group: readonly number[]): void {
+  const others = kind === 'linear' ? active.filter((k) => !group.includes(k)) : [];
+  const problem = new Problem(row, one, group, others);
   const weights = problem.weights();
   const x = problem.direction('x');
   const apply = (xs: Tensor[]): Tensor[] => problem.f(...xs);
@@ -289,7 +294,8 @@ for (const row of rows) {
         it(`${one.label}: second order`, () => scope(() => secondOrder(row, one, derivative)));
       if (derivative.reverse) it(`${one.label}: reverse`, () => scope(() => reverseMode(row, one, derivative)));
       for (const group of derivative.linear) {
-        it(`${one.label}: transpose in operand ${group.join(' and ')}`, () => scope(() => transposed(row, one, group)));
+        it(`${one.label}: transpose in operand ${group.join(' and ')}`, () =>
+          scope(() => transposed(row, one, derivative, group)));
       }
     }
   });

@@ -1,5 +1,6 @@
-// Random Programs with nested control flow against a slow interpreter of the source, fused and unfused, with donated inputs.
-// Only operations whose results do not depend on the order of evaluation are drawn, so every element must agree exactly.
+// Random Programs with nested control flow against a slow interpreter of the source, fused and unfused, with donated
+// inputs. Only operations whose results do not depend on the order of evaluation are drawn, so every element must agree
+// exactly.
 #include <algorithm>
 #include <cmath>
 
@@ -8,7 +9,8 @@
 namespace cotangent::testing {
 namespace {
 
-// --- the reference --------------------------------------------------------------------------------------------------------
+// --- the reference
+// --------------------------------------------------------------------------------------------------------
 
 struct Tensor {
   Type type;
@@ -31,7 +33,9 @@ double propagate(double a, double b, double other) { return std::isnan(a) || std
 
 double apply_scalar(const std::string& name, int32_t dtype, const Numbers& x) {
   const auto wrap = [&](double value) {
-    return dtype == CT_INT32 ? static_cast<double>(static_cast<int32_t>(static_cast<uint32_t>(static_cast<int64_t>(value)))) : value;
+    return dtype == CT_INT32
+               ? static_cast<double>(static_cast<int32_t>(static_cast<uint32_t>(static_cast<int64_t>(value))))
+               : value;
   };
   if (name == "add") return wrap(x[0] + x[1]);
   if (name == "sub") return wrap(x[0] - x[1]);
@@ -51,7 +55,8 @@ double apply_scalar(const std::string& name, int32_t dtype, const Numbers& x) {
 
 std::vector<Tensor> evaluate(const Source& source, const std::vector<Tensor>& inputs);
 
-std::vector<Tensor> evaluate_loop(const Source::Line& line, const std::vector<Tensor>& in, const std::vector<Type>& out) {
+std::vector<Tensor> evaluate_loop(const Source::Line& line, const std::vector<Tensor>& in,
+                                  const std::vector<Type>& out) {
   const bool is_while = line.name == "while";
   const auto constants = static_cast<size_t>(line.params[is_while ? 1 : 0]);
   const size_t first = is_while ? static_cast<size_t>(line.params[0]) : 0;
@@ -62,7 +67,8 @@ std::vector<Tensor> evaluate_loop(const Source::Line& line, const std::vector<Te
                                   in.begin() + static_cast<std::ptrdiff_t>(first + constants));
   const Source& body = line.subs.back();
   std::vector<Tensor> stacked;
-  for (size_t k = carries; k < out.size(); ++k) stacked.push_back({out[k], Numbers(static_cast<size_t>(element_count(out[k])))});
+  for (size_t k = carries; k < out.size(); ++k)
+    stacked.push_back({out[k], Numbers(static_cast<size_t>(element_count(out[k])))});
   const auto length = is_while ? INT64_MAX : static_cast<int64_t>(line.params[2]);
   for (int64_t step = 0; step < length; ++step) {
     if (is_while) {
@@ -171,7 +177,8 @@ std::vector<Tensor> evaluate(const Source& source, const std::vector<Tensor>& in
   return outputs;
 }
 
-// --- the generator --------------------------------------------------------------------------------------------------------
+// --- the generator
+// --------------------------------------------------------------------------------------------------------
 
 const std::vector<std::vector<int64_t>> kShapes = {{}, {3}, {2, 3}, {3, 2}, {1, 3}, {2, 1}, {6}, {3, 3}, {70, 3}};
 
@@ -179,9 +186,14 @@ class Generator {
  public:
   explicit Generator(uint64_t seed) : random_(seed) {}
 
-  int below(int count) { return static_cast<int>(random_.below(count)); }
+  int below(int count) { return random_.below(count); }
   bool chance(int percent) { return below(100) < percent; }
-  Type any_type() { return type_of(below(3) == 0 ? CT_INT32 : below(6) == 0 ? CT_BOOL : CT_FLOAT64, kShapes[below(static_cast<int>(kShapes.size()))]); }
+  Type any_type() {
+    return type_of(below(3) == 0   ? CT_INT32
+                   : below(6) == 0 ? CT_BOOL
+                                   : CT_FLOAT64,
+                   kShapes[below(static_cast<int>(kShapes.size()))]);
+  }
 
   Numbers any_numbers(const Type& type) {
     Numbers numbers(static_cast<size_t>(element_count(type)));
@@ -322,7 +334,7 @@ class Generator {
     std::vector<int> in{predicate};
     std::vector<Type> args, out;
     operands(source, below(5), in, args);
-    Source branches[2] = {program(args, below(6), depth - 1, false), program(args, below(6), depth - 1, false)};
+    Source branches[2] = {program(args, below(10), depth - 1, false), program(args, below(10), depth - 1, false)};
     for (int k = below(4); k >= 0; --k) {
       const int first = pick(branches[0]), second = pick(branches[1], branches[0].types[first]);
       if (second < 0) continue;
@@ -336,7 +348,8 @@ class Generator {
   void add_loop(Source& source, int depth, bool is_while) {
     std::vector<int> in;
     std::vector<Type> condition_types, body_types, carry_types;
-    const int condition_constants = is_while ? below(3) : 0, constants = below(4), carries = below(5) + (is_while ? 1 : 0);
+    const int condition_constants = is_while ? below(3) : 0, constants = below(4),
+              carries = below(5) + (is_while ? 1 : 0);
     operands(source, condition_constants, in, condition_types);
     operands(source, constants, in, body_types);
     for (int k = 0; k < carries; ++k) {
@@ -363,7 +376,7 @@ class Generator {
         body_types.push_back(source.types[x]);
       }
     }
-    Source body = program(body_types, below(8), depth - 1, false);
+    Source body = program(body_types, below(14), depth - 1, false);
     for (int k = 0; k < carries; ++k) {
       if (is_while && k == 0) {
         const int step = body.one("max", {body.inputs() + 2, body.inputs() + 3}, int32());  // two int32 constants
@@ -387,7 +400,8 @@ class Generator {
         out.push_back(stacked);
       }
       source.apply("scan", in, out,
-                   {static_cast<double>(constants), static_cast<double>(carries), static_cast<double>(length), chance(50) ? 1.0 : 0.0},
+                   {static_cast<double>(constants), static_cast<double>(carries), static_cast<double>(length),
+                    chance(50) ? 1.0 : 0.0},
                    {body});
       return;
     }
@@ -395,13 +409,15 @@ class Generator {
     Source condition = program(condition_types, below(3), 0, false);
     const int limit = condition.one("add", {condition.inputs() + 2, condition.inputs() + 3}, int32());
     condition.outputs = {condition.one("lt", {condition_constants, limit}, boolean())};
-    source.apply("while", in, out, {static_cast<double>(condition_constants), static_cast<double>(constants)}, {condition, body});
+    source.apply("while", in, out, {static_cast<double>(condition_constants), static_cast<double>(constants)},
+                 {condition, body});
   }
 
   Random random_;
 };
 
-// --- the test -------------------------------------------------------------------------------------------------------------
+// --- the test
+// -------------------------------------------------------------------------------------------------------------
 
 size_t count_steps(const Executable& executable) {
   size_t steps = 0;
@@ -414,8 +430,8 @@ void fuzz(uint64_t seed, TestClient& client, Stream& stream, size_t* fused_steps
   std::vector<Type> types;
   for (int k = generator.below(5) + 1; k > 0; --k) types.push_back(generator.any_type());
   const int depth = static_cast<int>(seed % 4);
-  Source source = generator.program(types, 4 + generator.below(25), depth, true);
-  generator.add_outputs(source, generator.below(6) + 1);
+  Source source = generator.program(types, 4 + generator.below(40), depth, true);
+  generator.add_outputs(source, generator.below(10) + 1);
   std::vector<Tensor> inputs;
   for (const Type& type : types) inputs.push_back({type, generator.any_numbers(type)});
   const std::vector<Tensor> expected = evaluate(source, inputs);
@@ -432,12 +448,14 @@ void fuzz(uint64_t seed, TestClient& client, Stream& stream, size_t* fused_steps
         CHECK(await(outputs[j]), "seed %d: output %zu is pending", static_cast<int>(seed), j);
         const bool ready = outputs[j]->state() == Value::State::kReady;
         CHECK(ready, "seed %d: %s", static_cast<int>(seed), ready ? "" : outputs[j]->failure()->message.c_str());
-        CHECK(ready && same(numbers_of(*outputs[j]), expected[j].data), "seed %d: output %zu differs, fuse %d, repeat %d\n%s",
-              static_cast<int>(seed), j, fuse, repeat, describe(executable->plan.program).c_str());
+        CHECK(ready && same(numbers_of(*outputs[j]), expected[j].data),
+              "seed %d: output %zu differs, fuse %d, repeat %d\n%s", static_cast<int>(seed), j, fuse, repeat,
+              describe(executable->plan.program).c_str());
       }
       CHECK(client.idle(), "not idle");
       for (size_t k = 0; k < held.size(); ++k) {
-        CHECK(same(numbers_of(*held[k]), inputs[k].data), "seed %d: input %zu was overwritten", static_cast<int>(seed), k);
+        CHECK(same(numbers_of(*held[k]), inputs[k].data), "seed %d: input %zu was overwritten", static_cast<int>(seed),
+              k);
       }
       if (failures) return;
     }
@@ -449,7 +467,9 @@ void fuzz(uint64_t seed, TestClient& client, Stream& stream, size_t* fused_steps
 
 int main(int count, char** arguments) {
   using namespace cotangent::testing;
-  const int first = count > 1 ? std::atoi(arguments[1]) : 1, last = count > 2 ? std::atoi(arguments[2]) : count > 1 ? first : 1500;
+  const int first = count > 1 ? std::atoi(arguments[1]) : 1, last = count > 2   ? std::atoi(arguments[2])
+                                                                    : count > 1 ? first
+                                                                                : 1500;
   TestClient client;
   const auto stream = executor().create_stream(client);
   size_t fused = 0, unfused = 0;

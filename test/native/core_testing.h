@@ -1,19 +1,55 @@
-// Helpers of the core's tests: Programs written equation by equation, encoded as TypeScript does, and runs on the CPU device.
+// Helpers of the core's tests: Programs written equation by equation, encoded as TypeScript does, and runs on the CPU
+// device.
 #ifndef COTANGENT_TEST_CORE_TESTING_H
 #define COTANGENT_TEST_CORE_TESTING_H
 
+#include <atomic>
 #include <condition_variable>
-#include <cstring>
-#include <map>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "native/core/executor.h"
-#include "test/native/chain_testing.h"
 
 namespace cotangent::testing {
+
+inline std::atomic<int> failures{0};
+
+#define CHECK(condition, ...)                                              \
+  do {                                                                     \
+    if (!(condition) && ++::cotangent::testing::failures <= 40) {          \
+      std::fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition); \
+      std::fprintf(stderr, __VA_ARGS__);                                   \
+      std::fprintf(stderr, "\n");                                          \
+    }                                                                      \
+  } while (0)
+
+// SplitMix64.
+class Random {
+ public:
+  explicit Random(uint64_t seed) : state_(seed) {}
+  uint64_t next() {
+    uint64_t z = state_ += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+  }
+  int below(int count) { return static_cast<int>(next() % static_cast<uint64_t>(count)); }
+
+ private:
+  uint64_t state_;
+};
+
+inline Type type_of(int32_t dtype, const std::vector<int64_t>& dims) {
+  Type type = scalar_type(dtype);
+  type.rank = static_cast<int32_t>(dims.size());
+  for (size_t d = 0; d < dims.size(); ++d) type.dims[d] = dims[d];
+  return type;
+}
 
 inline Type float64(const std::vector<int64_t>& dims = {}) { return type_of(CT_FLOAT64, dims); }
 inline Type int32(const std::vector<int64_t>& dims = {}) { return type_of(CT_INT32, dims); }
@@ -51,7 +87,8 @@ struct Source {
     lines.push_back(line);
     return line.out;
   }
-  int one(const std::string& name, const std::vector<int>& in, const Type& out, const std::vector<double>& params = {}) {
+  int one(const std::string& name, const std::vector<int>& in, const Type& out,
+          const std::vector<double>& params = {}) {
     return apply(name, in, {out}, params)[0];
   }
 
@@ -82,8 +119,8 @@ inline Encoding encode(const Source& main) {
   const auto put = [&](const std::vector<int>& items) { words.insert(words.end(), items.begin(), items.end()); };
   for (size_t at = 0; at < programs.size(); ++at) {
     const Source& program = *programs[at];
-    for (const size_t count : {program.types.size(), program.donated.size(), program.constants.size(), program.lines.size(),
-                               program.outputs.size()}) {
+    for (const size_t count : {program.types.size(), program.donated.size(), program.constants.size(),
+                               program.lines.size(), program.outputs.size()}) {
       words.push_back(static_cast<double>(count));
     }
     for (const Type& type : program.types) {
@@ -136,7 +173,8 @@ inline Ref<Value> make_value(const Type& type, const Numbers& numbers) {
   Ref<Value> value = Ref<Value>::adopt(new Value(type));
   Ref<Buffer> buffer = Buffer::allocate(device().allocator(), static_cast<uint64_t>(byte_count(type)));
   for (size_t k = 0; k < numbers.size(); ++k) {
-    store_scalar(type.dtype, numbers[k], static_cast<char*>(buffer->pointer()) + k * static_cast<size_t>(dtype_bytes(type.dtype)));
+    store_scalar(type.dtype, numbers[k],
+                 static_cast<char*>(buffer->pointer()) + k * static_cast<size_t>(dtype_bytes(type.dtype)));
   }
   value->make_ready(std::move(buffer));
   return value;
@@ -146,7 +184,8 @@ inline Numbers numbers_of(const Value& value) {
   Numbers numbers;
   const Type& type = value.type();
   for (int64_t k = 0; k < element_count(type); ++k) {
-    numbers.push_back(load_scalar(type.dtype, static_cast<const char*>(value.buffer()->pointer()) + k * dtype_bytes(type.dtype)));
+    numbers.push_back(
+        load_scalar(type.dtype, static_cast<const char*>(value.buffer()->pointer()) + k * dtype_bytes(type.dtype)));
   }
   return numbers;
 }
@@ -217,6 +256,7 @@ class TestClient final : public Client {
 };
 
 inline bool await(const Ref<Value>& value, int64_t milliseconds = 60'000) {
+  if (value->state() != Value::State::kPending) return true;
   static std::vector<std::unique_ptr<Latch>> latches;  // may be told after a timeout
   latches.push_back(std::make_unique<Latch>());
   Latch& latch = *latches.back();

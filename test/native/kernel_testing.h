@@ -163,20 +163,25 @@ inline bool same_bits(std::vector<Buffer>& a, std::vector<Buffer>& b) {
   return true;
 }
 
-// Results of a kernel, the same bits whether its 1, 2, 3 or 7 parts run at once or in turn, and whether result 0 shares
-// the buffer of any operand that the kernel allows. `any_cut`: the bits must not depend on the number of parts either.
+constexpr int kAnyCut = 0;
+
+// Results of a kernel cut into `cut` parts: the same bits whether the parts run at once or in turn, and whether result
+// 0 shares the buffer of any operand that the kernel allows. kAnyCut: 1, 2, 3 and 7 parts must all give the same bits.
 inline std::vector<Value> run_kernel(const char* name, const std::vector<Value>& in, const std::vector<ct_type>& out,
-                                     const std::vector<double>& params, bool any_cut = true) {
+                                     const std::vector<double>& params, int cut = kAnyCut) {
   const std::unique_ptr<cpu::Kernel> kernel = prepare_kernel(name, in, out, params);
   CHECK(kernel->estimated_ns > 0, "%s", name);
-  InlineParallel one(1);
-  std::vector<Buffer> first = launch(*kernel, one, in, out, -1);
-  for (const int threads : {1, 2, 3, 7}) {
+  InlineParallel reference(cut == kAnyCut ? 1 : cut);
+  std::vector<Buffer> expected = launch(*kernel, reference, in, out, -1);
+  const std::vector<int> cuts = cut == kAnyCut ? std::vector<int>{1, 2, 3, 7} : std::vector<int>{cut};
+  for (const int threads : cuts) {
     InlineParallel in_turn(threads);
     ThreadedParallel at_once(threads);
-    std::vector<Buffer> expected = launch(*kernel, in_turn, in, out, -1);
-    if (any_cut) CHECK(same_bits(first, expected), "%s depends on the cut into %d parts", name, threads);
-    if (threads == 2 || threads == 3) {
+    if (threads != reference.threads()) {
+      std::vector<Buffer> received = launch(*kernel, in_turn, in, out, -1);
+      CHECK(same_bits(expected, received), "%s depends on the cut into %d parts", name, threads);
+    }
+    if (threads > 1 && threads < 7) {
       std::vector<Buffer> received = launch(*kernel, at_once, in, out, -1);
       CHECK(same_bits(expected, received), "%s depends on who runs its %d parts", name, threads);
     }
@@ -187,13 +192,13 @@ inline std::vector<Value> run_kernel(const char* name, const std::vector<Value>&
     }
   }
   std::vector<Value> results;
-  for (size_t k = 0; k < out.size(); ++k) results.push_back(from_buffer(out[k], first[k]));
+  for (size_t k = 0; k < out.size(); ++k) results.push_back(from_buffer(out[k], expected[k]));
   return results;
 }
 
 inline Value run_one(const char* name, const std::vector<Value>& in, const ct_type& out,
-                     const std::vector<double>& params, bool any_cut = true) {
-  return run_kernel(name, in, {out}, params, any_cut)[0];
+                     const std::vector<double>& params, int cut = kAnyCut) {
+  return run_kernel(name, in, {out}, params, cut)[0];
 }
 
 // f(index) for every index of an array, in row-major order.

@@ -1,6 +1,6 @@
 /** Fits that run on every thread, one after the other, until they are told to stop. */
 import { AbortError, ReluNetwork, tensor } from 'cotangent';
-import type { Data } from '../../harness/types.js';
+import type { Data, DataSet } from '../../harness/types.js';
 import { admmData } from '../relu-network-admm.js';
 
 export interface EndlessFit {
@@ -10,8 +10,13 @@ export interface EndlessFit {
   stop(): Promise<void>;
 }
 
-export function endlessFit(seed: number): EndlessFit {
+/** Generates the data, which takes a while, and returns what starts the fits. */
+export function endlessFit(seed: number): () => EndlessFit {
   const data = admmData(seed);
+  return () => start(data, seed);
+}
+
+function start(data: DataSet, seed: number): EndlessFit {
   const load = (name: string) => {
     const { values, shape } = data[name] as Data;
     return tensor(values, { shape: [...shape] });

@@ -3,7 +3,18 @@ import { DTypeError, ShapeError } from '../errors.js';
 import { definePrimitive, type Params } from '../primitive.js';
 import type { Tensor } from '../tensor.js';
 import { type Shape, sameShape, showShape, type TensorType } from '../types.js';
-import { dynamicSlice, dynamicUpdate, gather, type None, scatterAdd, zeros } from './lax.js';
+import {
+  broadcast,
+  dynamicSlice,
+  dynamicUpdate,
+  gather,
+  greaterEqual,
+  less,
+  type None,
+  scatterAdd,
+  select,
+  zeros,
+} from './lax.js';
 
 function checkIndices(op: string, type: TensorType): void {
   if (type.dtype !== 'int32')
@@ -35,6 +46,14 @@ export const gatherPrimitive = definePrimitive<AxisParams>({
   encode: ({ axis }) => [axis],
 });
 
+/** gather with zeros for indices outside: what was dropped on the way there has no share in the cotangent. */
+function gatherInside(x: Tensor, indices: Tensor, axis: number): Tensor {
+  const taken = gather(x, indices, axis);
+  const dims = [...indices.shape.keys()].map((k) => k + axis);
+  const where = (test: Tensor, value: Tensor): Tensor => select(broadcast(test, taken.shape, dims), value, 0, x.dtype);
+  return where(greaterEqual(indices, 0), where(less(indices, x.shape[axis] as number), taken));
+}
+
 export const scatterAddPrimitive = definePrimitive<AxisParams>({
   name: 'scatterAdd',
   infer: (types, { axis }) => {
@@ -63,7 +82,7 @@ export const scatterAddPrimitive = definePrimitive<AxisParams>({
   },
   transpose: ({ cotangents: [ct], operands: [base, indices, updates], params: { axis } }) => {
     if (!ct || !indices || indices.linear) return [null, null, null];
-    return [base?.linear ? ct : null, null, updates?.linear ? gather(ct, indices.value, axis) : null];
+    return [base?.linear ? ct : null, null, updates?.linear ? gatherInside(ct, indices.value, axis) : null];
   },
   encode: ({ axis }) => [axis],
 });

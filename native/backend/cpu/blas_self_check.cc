@@ -34,7 +34,7 @@ constexpr const char* kPrefix = sizeof(T) == 4 ? "s" : "d";
 
 class Report {
  public:
-  // Entries are below 1 in size: a sum of n terms may be off by about eps n / 2, a solve by a few eps sqrt(n).
+  // Entries are below 1 in size: a sum of n terms may be off by about eps n, a solve by a few eps sqrt(n).
   template <class T>
   void expect(double error, double roundings, const std::string& entry, const std::string& shape) {
     const double allowed = static_cast<double>(std::numeric_limits<T>::epsilon()) * roundings;
@@ -48,7 +48,7 @@ class Report {
   std::vector<std::string> faults;
 };
 
-double sum_roundings(int n) { return 8 + 0.5 * n; }
+double sum_roundings(int n) { return 8 + n; }
 double solve_roundings(int n) { return 32 + 8 * std::sqrt(n); }
 
 // Keeps NaN, unlike std::max.

@@ -159,8 +159,8 @@ ChainFunction step_of(int position, unsigned scalars) {
   case p * 4 + s:  \
     return step_of<T, Row, p, s>();
     CASE(0, 0)
-    CASE(0, 1) CASE(0, 2) CASE(0, 3) CASE(1, 0) CASE(1, 1) CASE(1, 2) CASE(1, 3) CASE(2, 0) CASE(2, 1) CASE(2, 2)
-        CASE(2, 3)
+    CASE(0, 1)
+    CASE(0, 2) CASE(0, 3) CASE(1, 0) CASE(1, 1) CASE(1, 2) CASE(1, 3) CASE(2, 0) CASE(2, 1) CASE(2, 2) CASE(2, 3)
 #undef CASE
   }
   return nullptr;

@@ -1,6 +1,7 @@
 // sin and cos. For |x| <= kReach the argument is reduced by Cody and Waite's method: pi/2 is cut into pieces so short
 // that their products with the quadrant number are exact, and enough of them to leave a full mantissa however close x
-// comes to a multiple of pi/2. Larger arguments go to the C library, one by one. Error below 2.5 units in the last place.
+// comes to a multiple of pi/2. Larger arguments go to the C library, one by one. Error below 2.5 units in the last
+// place.
 #ifndef COTANGENT_KERNELS_ELEMENTWISE_TRIGONOMETRIC_H
 #define COTANGENT_KERNELS_ELEMENTWISE_TRIGONOMETRIC_H
 

@@ -15,7 +15,7 @@
 namespace cotangent::cpu {
 namespace {
 
-constexpr int kBlockedSize = 256;  // from here on a matrix is worth more than one thread
+constexpr int kBlockedSize = 384;  // from here on a matrix is worth more than one thread
 constexpr double kPartFlops = 500e3;
 
 template <class T>

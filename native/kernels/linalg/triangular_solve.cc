@@ -15,9 +15,10 @@ namespace {
 
 constexpr double kPartFlops = 500e3;
 constexpr int kBlock = 128;
-constexpr int kBlockedSize = 512;          // order from which a system with few right-hand sides is solved in blocks
-constexpr int kFewSides = 16;              // right-hand sides a part needs to be worth its pass over A
-constexpr int64_t kPartBytes = 256 << 10;  // of A, read once a block
+constexpr int kFewSides = 16;      // right-hand sides a part needs to be worth its pass over A
+constexpr int kBlockedSize = 256;  // order from which a few right-hand sides are solved in blocks
+constexpr int kVectorSize = 2048;  // the same for one: a vector is bound by memory, and forks are dear beside it
+constexpr int64_t kPartRows = 512;
 
 struct System {
   int64_t batch;
@@ -42,7 +43,8 @@ class TriangularSolveKernel : public Kernel {
     copy_bytes(parallel, x, launch.in[1], bytes_);
     const int64_t a_size = static_cast<int64_t>(system_.n) * system_.n,
                   x_size = static_cast<int64_t>(system_.n) * system_.sides;
-    if (system_.batch >= parallel.threads()) {
+    const bool blocks = in_blocks(parallel.threads());
+    if (system_.batch >= parallel.threads() && !(blocks && system_.batch == 1)) {
       const int64_t grain = static_cast<int64_t>(kPartFlops / solve_flops());
       parallel.range(system_.batch, grain, 1, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) solve_sides(a + i * a_size, x + i * x_size, 0, system_.sides);
@@ -50,7 +52,7 @@ class TriangularSolveKernel : public Kernel {
       return CT_OK;
     }
     for (int64_t i = 0; i < system_.batch; ++i) {
-      if (in_blocks(parallel.threads())) {
+      if (blocks) {
         solve_blocked(parallel, a + i * a_size, x + i * x_size);
       } else {
         const double side_flops = solve_flops() / system_.sides;
@@ -66,10 +68,11 @@ class TriangularSolveKernel : public Kernel {
  private:
   double solve_flops() const { return static_cast<double>(system_.n) * system_.n * system_.sides; }
 
-  // A vector is the same thing on either side.
+  // A vector is the same thing on either side. With few sides BLAS's own solve is slow, so blocks pay on one thread,
+  // too.
   bool in_blocks(int threads) const {
-    const bool columns = system_.left || system_.sides == 1;
-    return threads > 1 && columns && system_.n >= kBlockedSize && system_.sides < kFewSides * threads;
+    if (system_.sides == 1) return threads > 1 && system_.n >= kVectorSize;
+    return system_.left && system_.n >= kBlockedSize && system_.sides < kFewSides * std::max(threads, 4);
   }
 
   // BLAS's words: its A is our A^T, so x op(A) = b for the left side, with the triangle turned over.
@@ -106,7 +109,7 @@ class TriangularSolveKernel : public Kernel {
         blas::trsm('R', uplo(), transpose ? 'T' : 'N', diagonal(), sides, end - start, triangle, n, solved, sides);
       }
       const int first = forward ? end : 0, rest = forward ? n - end : start;
-      const int64_t grain = kPartBytes / (static_cast<int64_t>(kBlock) * sizeof(T));
+      const int64_t grain = std::clamp<int64_t>(static_cast<int64_t>(kPartFlops) / (2 * kBlock * sides), 16, kPartRows);
       parallel.range(rest, grain, 16, [&](int64_t from, int64_t to) {
         subtract(a, transpose, first + static_cast<int>(from), static_cast<int>(to - from), start, end - start, solved,
                  x);

@@ -50,21 +50,18 @@ class ScatterAddKernel : public Kernel {
     // A part of `n` pieces, when all n together do `work` additions.
     const auto grain = [&](int64_t n) { return std::max<int64_t>(1, kGrain * n / work); };
     if (outer_ >= parallel.threads()) {
-      parallel.range(outer_, grain(outer_), 1, [&](int64_t begin, int64_t end) {
-        add<T>(launch, {begin, end, 0, size_, 0, inner_});
-      });
+      parallel.range(outer_, grain(outer_), 1,
+                     [&](int64_t begin, int64_t end) { add<T>(launch, {begin, end, 0, size_, 0, inner_}); });
     } else if (inner_ >= kLine * parallel.threads()) {
-      parallel.range(inner_, grain(inner_), kLine, [&](int64_t begin, int64_t end) {
-        add<T>(launch, {0, outer_, 0, size_, begin, end});
-      });
+      parallel.range(inner_, grain(inner_), kLine,
+                     [&](int64_t begin, int64_t end) { add<T>(launch, {0, outer_, 0, size_, begin, end}); });
     } else if (inner_ < kLine) {
       // Sorting the indices into parts would cost more than these few additions.
       add<T>(launch, {0, outer_, 0, size_, 0, inner_});
     } else {
       // Every part reads all indices and keeps those that fall into its rows.
-      parallel.range(size_, grain(size_), kLine, [&](int64_t begin, int64_t end) {
-        add<T>(launch, {0, outer_, begin, end, 0, inner_});
-      });
+      parallel.range(size_, grain(size_), kLine,
+                     [&](int64_t begin, int64_t end) { add<T>(launch, {0, outer_, begin, end, 0, inner_}); });
     }
   }
 

@@ -9,7 +9,7 @@ namespace cotangent::cpu {
 namespace {
 
 constexpr int64_t kGrainBytes = 256 << 10;  // less is not worth a second thread
-constexpr int64_t kTile = 32;               // a tile of both views fits into the first-level cache
+constexpr int64_t kTile = 16;               // one cache line of 4-byte elements
 
 // f(T{}) with an unsigned integer of that size: a copy moves bits and does not care for types.
 template <class F>
