@@ -121,13 +121,15 @@ void Executor::unblock() {
 
 bool Executor::wait_idle(Client& client, IdleWaiter* waiter) {
   std::lock_guard<std::mutex> lock(mutex_);
+  const auto await = [waiter](Task& task) {
+    task.idle_waiters.push_back(waiter);
+    ++waiter->remaining;
+  };
   for (const Stream* stream : streams_) {
     if (&stream->client_ != &client) continue;
-    for (Task* task = stream->first_; task; task = task->next) {
-      task->idle_waiters.push_back(waiter);
-      ++waiter->remaining;
-    }
+    for (Task* task = stream->first_; task; task = task->next) await(*task);
   }
+  if (finishing_ && finishing_client_ == &client) await(*finishing_);
   return waiter->remaining > 0;
 }
 
@@ -141,6 +143,18 @@ void Executor::close(Client& client) {
   wake();
   lock.lock();
   drained_.wait(lock, [&] { return client.pending_ == 0; });
+}
+
+void Executor::shut_down() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!started_ || shut_down_) return;
+    shut_down_ = true;
+    for (Stream* stream : streams_) stream->aborted_.store(true, std::memory_order_relaxed);
+  }
+  wake();
+  std::unique_lock<std::mutex> lock(mutex_);
+  drained_.wait(lock, [this] { return parked_; });
 }
 
 ExecutorStatistics Executor::statistics() {
@@ -182,6 +196,11 @@ void Executor::work() {
   run_thread_start_hook();
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
+    if (shut_down_) {
+      parked_ = true;
+      drained_.notify_all();
+      work_.wait(lock, [] { return false; });
+    }
     bool is_long = false;
     Stream* const stream = pick(&is_long);
     if (!stream) {
@@ -260,11 +279,24 @@ void Executor::release_resources(Task& task) {
   task.outputs.clear();
 }
 
+// The stream is let go of before anybody hears that the task is over: whoever waits for that finds nothing of it left.
 void Executor::finish(Stream& stream, Task& task) {
   release_resources(task);
-  const Ref<Executable> executable = std::move(task.executable);  // both are let go of without the lock
-  const Ref<Stream> keep = std::move(task.stream);
+  Client& client = stream.client_;
   std::unique_lock<std::mutex> lock(mutex_);
+  stream.first_ = task.next;
+  stream.place_ = Stream::Place::kIdle;
+  if (stream.first_) {
+    schedule(stream);
+  } else {
+    stream.last_ = nullptr;
+  }
+  finishing_ = &task;
+  finishing_client_ = &client;
+  lock.unlock();
+  task.executable = {};
+  task.stream = {};
+  lock.lock();
   while (!task.idle_waiters.empty()) {  // somebody may ask while the lock is away
     IdleWaiter* const waiter = task.idle_waiters.back();
     task.idle_waiters.pop_back();
@@ -273,19 +305,13 @@ void Executor::finish(Stream& stream, Task& task) {
     waiter->waiter->settled();
     lock.lock();
   }
-  stream.first_ = task.next;
-  stream.place_ = Stream::Place::kIdle;
-  if (stream.first_) {
-    schedule(stream);
-  } else {
-    stream.last_ = nullptr;
-  }
+  finishing_ = nullptr;
   --pending_;
   pending_bytes_ -= task.output_bytes;
   idle_tasks_.emplace_back(&task);
   unblock();
   space_.notify_all();
-  if (--stream.client_.pending_ == 0) drained_.notify_all();  // from here on the client may be gone
+  if (--client.pending_ == 0) drained_.notify_all();  // from here on the client may be gone
 }
 
 }  // namespace cotangent

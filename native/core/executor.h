@@ -72,6 +72,10 @@ class Executor {
   // Aborts the client's streams and returns when nothing of it is queued or running. No more callbacks after that.
   void close(Client& client);
 
+  // Before the process runs its libraries' destructors: aborts everything and returns when the executor's thread has
+  // stopped for good. OpenBLAS unmaps its buffers then, whoever uses them.
+  void shut_down();
+
   ExecutorStatistics statistics();
   Device& device() { return device_; }
 
@@ -107,6 +111,9 @@ class Executor {
   uint64_t pending_bytes_ = 0;
   uint64_t blocked_enqueues_ = 0;
   bool started_ = false;
+  bool shut_down_ = false, parked_ = false;
+  Task* finishing_ = nullptr;  // no longer in its stream, and not yet counted as done
+  Client* finishing_client_ = nullptr;
 
   std::atomic<uint32_t> signals_{0};  // counts wake-ups, for the spinning thread
   std::atomic<bool> asleep_{false};

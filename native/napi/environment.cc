@@ -53,7 +53,13 @@ class Signal final : public RefCounted, public Waiter {
 }  // namespace
 
 Runtime& runtime() {
-  static Runtime* const instance = new Runtime(*cotangent_backend());
+  static Runtime* const instance = [] {
+    auto* const made = new Runtime(*cotangent_backend());
+    // process.exit() runs no cleanup hooks of the main environment, but it does run these handlers, ahead of OpenBLAS's
+    // own.
+    std::atexit([] { runtime().executor.shut_down(); });
+    return made;
+  }();
   return *instance;
 }
 

@@ -66,7 +66,8 @@ void aborts() {
   executor().abort(*stream);
   for (const Ref<Value>& value : {running, queued, dependent}) {
     CHECK(await(value), "pending");
-    CHECK(value->state() == Value::State::kFailed && value->failure()->code == CT_ABORTED, "%s", failure_of(value).c_str());
+    CHECK(value->state() == Value::State::kFailed && value->failure()->code == CT_ABORTED, "%s",
+          failure_of(value).c_str());
   }
   CHECK(milliseconds_since(begin) < 1000, "%f ms", milliseconds_since(begin));
   const Ref<Value> late = client.enqueue(*stream, *twice, {single(1)})[0];
@@ -81,7 +82,8 @@ void fairness() {
   const Ref<Executable> forever = endless(), twice = doubling();
   const Ref<Stream> first = executor().create_stream(client), second = executor().create_stream(client);
   const Ref<Stream> quick = executor().create_stream(client);
-  const Ref<Value> one = client.enqueue(*first, *forever, {scalar(1)})[0], two = client.enqueue(*second, *forever, {scalar(1)})[0];
+  const Ref<Value> one = client.enqueue(*first, *forever, {scalar(1)})[0],
+                   two = client.enqueue(*second, *forever, {scalar(1)})[0];
   std::vector<double> times;
   for (int k = 0; k < 50; ++k) {
     const int64_t begin = now_ns();
@@ -168,7 +170,6 @@ void endings() {
   }
   for (const Ref<Value>& value : values) CHECK(value->state() == Value::State::kFailed, "survived its environment");
   values.clear();
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
   CHECK(executor().statistics().pending == 0, "%d pending", executor().statistics().pending);
   CHECK(executor().statistics().streams == before, "%d streams", executor().statistics().streams);
 }
@@ -193,7 +194,8 @@ void progress_and_time() {
   const double seconds = numbers_of(*outputs[2])[0] - numbers_of(*outputs[1])[0];
   const auto received = client.received();
   CHECK(seconds > 0 && seconds < 60, "%f s", seconds);
-  CHECK(!received.empty() && received.size() <= 2 + static_cast<size_t>(seconds / 0.04), "%zu reports in %f s", received.size(), seconds);
+  CHECK(!received.empty() && received.size() <= 2 + static_cast<size_t>(seconds / 0.04), "%zu reports in %f s",
+        received.size(), seconds);
   CHECK(received[0].first == "fit" && received[0].second.size() == 1, "%s", received[0].first.c_str());
   std::printf("%.0f ns an iteration of a scan with one addition and one emit\n", seconds / 300'000 * 1e9);
 }
@@ -208,7 +210,8 @@ void many_clients() {
       for (int round = 0; round < 10; ++round) {
         const Ref<Stream> a = executor().create_stream(client), b = executor().create_stream(client);
         Ref<Value> x = make_value(float64({300}), Numbers(300, t + 1));
-        for (int k = 0; k < 20; ++k) x = client.enqueue(k % 2 ? *a : *b, *twice, {x})[0];  // each waits for the other stream
+        for (int k = 0; k < 20; ++k)
+          x = client.enqueue(k % 2 ? *a : *b, *twice, {x})[0];  // each waits for the other stream
         Latch latch;
         if (x->wait(&latch)) CHECK(latch.wait(), "pending");
         CHECK(same(numbers_of(*x), Numbers(300, (t + 1) * 1048576.0)), "client %d", t);

@@ -26,6 +26,7 @@ namespace cpu {
 namespace {
 
 constexpr int64_t kAlignment = 64;
+constexpr int64_t kPastCacheBytes = int64_t{32} << 20;  // read and written together: more than caches keep
 int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 class ChainKernel : public Kernel {
@@ -41,11 +42,14 @@ class ChainKernel : public Kernel {
   void estimate();
   void allow_in_place(const OpDesc& desc);
   void lay_out_workspace();
+  void make_streaming_steps();
+  bool can_stream(const Launch& launch) const;
 
   const ChainTarget& target_;
   ChainProgram program_;
   ChainLayout layout_;
   ChainCode code_;
+  std::vector<ChainStep> streaming_steps_;  // with results stored past the cache; empty: none are large enough
   std::vector<Access> access_;
   std::vector<int64_t> in_bytes_, out_bytes_;  // size of an element
   std::vector<uint64_t> constant_;             // by input: bits of its value in the lane's type, where known
@@ -86,6 +90,7 @@ ChainKernel::ChainKernel(const OpDesc& desc)
   estimate();
   allow_in_place(desc);
   lay_out_workspace();
+  make_streaming_steps();
 }
 
 void ChainKernel::choose_access() {
@@ -159,18 +164,43 @@ void ChainKernel::lay_out_workspace() {
   thread_bytes_ = (at + 4095) / 4096 * 4096;  // no two threads on one page
 }
 
+// A store that misses the cache reads its line from memory first: a third of the traffic of y = f(x).
+void ChainKernel::make_streaming_steps() {
+  int64_t bytes = 0;
+  for (int row = 0; row < code_.stream_count; ++row) bytes += layout_.count * lane_bytes_;
+  if (by_rows_ || per_tile_ || bytes < kPastCacheBytes) return;
+  streaming_steps_ = code_.steps;
+  for (size_t j = 0; j < code_.stored_at.size(); ++j) {
+    if (!code_.read_back[j]) streaming_steps_[code_.stored_at[j]].function = target_.store_past_cache(program_.lane);
+  }
+}
+
+// Results in the buffer of an operand are in the cache already. Parts begin at whole tiles, so they keep the alignment.
+bool ChainKernel::can_stream(const Launch& launch) const {
+  if (streaming_steps_.empty()) return false;
+  for (size_t j = 0; j < out_bytes_.size(); ++j) {
+    if (reinterpret_cast<uintptr_t>(launch.out[j]) % kAlignment != 0) return false;
+    for (int k = 0; k < program_.in_count; ++k) {
+      if (launch.in[k] == launch.out[j]) return false;
+    }
+  }
+  return true;
+}
+
 // One thread's walk over a range of elements.
 class ChainKernel::Worker {
  public:
-  Worker(const ChainKernel& kernel, const Launch& launch, char* memory)
+  Worker(const ChainKernel& kernel, const Launch& launch, char* memory, bool streaming)
       : kernel_(kernel),
         launch_(launch),
+        steps_(streaming ? kernel.streaming_steps_.data() : kernel.code_.steps.data()),
         memory_(memory),
         rows_(reinterpret_cast<void**>(memory)),
         cursors_(reinterpret_cast<BroadcastCursor*>(memory + kernel.cursors_at_)),
         bytes_(reinterpret_cast<uint8_t*>(memory + kernel.bytes_at_)),
         lane_(kernel.program_.lane),
-        state_{rows_, memory + kernel.scratch_at_, kernel.code_.stream_count, 0} {}
+        state_{rows_, memory + kernel.scratch_at_, kernel.code_.stream_count, 0,
+               streaming ? kernel.code_.stream_count - static_cast<int32_t>(kernel.out_bytes_.size()) : 0} {}
 
   void run(int64_t begin, int64_t end) {
     const ChainLayout& layout = kernel_.layout_;
@@ -253,7 +283,7 @@ class ChainKernel::Worker {
     const int64_t whole = length / tile;
     state_.elements = static_cast<int32_t>(tile);
     if (!kernel_.per_tile_) {
-      if (whole > 0) kernel_.target_.run(lane_, code.steps.data(), &state_, whole);
+      if (whole > 0) kernel_.target_.run(lane_, steps_, &state_, whole);
     } else {
       for (int64_t i = 0; i < whole; ++i) {
         fill_blocks(at, i * tile, tile, row_index);
@@ -326,6 +356,7 @@ class ChainKernel::Worker {
 
   const ChainKernel& kernel_;
   const Launch& launch_;
+  const ChainStep* const steps_;
   char* const memory_;
   void** const rows_;
   BroadcastCursor* const cursors_;
@@ -339,11 +370,12 @@ ct_code ChainKernel::run(const Launch& launch, ct_error*) const {
   const int64_t tiles = (layout_.count + tile_ - 1) / tile_;
   const int64_t wanted = std::max<int64_t>(1, layout_.count / grain_);
   const int parts = static_cast<int>(std::min<int64_t>(launch.parallel.threads(), wanted));
+  const bool streaming = can_stream(launch);
   launch.parallel.parts(parts, [&](int part) {
     const int64_t begin = tiles * part / parts * tile_;
     const int64_t end = std::min(layout_.count, tiles * (part + 1) / parts * tile_);
     if (begin >= end) return;
-    Worker(*this, launch, static_cast<char*>(launch.workspace) + thread_bytes_ * part).run(begin, end);
+    Worker(*this, launch, static_cast<char*>(launch.workspace) + thread_bytes_ * part, streaming).run(begin, end);
   });
   return CT_OK;
 }

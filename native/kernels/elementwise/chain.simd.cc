@@ -57,6 +57,15 @@ void store_step(PARAMETERS(T)) {
 }
 
 template <class T>
+void store_past_cache_step(PARAMETERS(T)) {
+  T* const to = static_cast<T*>(rows[step->a]);
+#define DO(k) store_past_cache(to + k * Vector<T>::kLanes, r##k);
+  EACH(DO)
+#undef DO
+  NEXT(T);
+}
+
+template <class T>
 void stop_step(PARAMETERS(T)) {
   (void)step, (void)rows, (void)state;
   (void)r0, (void)r1, (void)r2, (void)r3, (void)r4, (void)r5, (void)r6, (void)r7;
@@ -183,11 +192,17 @@ void run_in(const ChainStep* steps, ChainState* state, int64_t tiles) {
   const auto first = reinterpret_cast<Step<T>>(steps->function);
   const V<T> z{};
   for (int64_t i = 0; i < tiles; ++i) {
+    // Compilers order the loads of a tile as they like, which hardware prefetchers do not follow.
+    for (int32_t k = 0; k < state->ahead; ++k) {
+      const char* const next = static_cast<const char*>(state->pointers[k]) + 8 * COTANGENT_VECTOR_BYTES;
+      for (int line = 0; line < 8 * COTANGENT_VECTOR_BYTES; line += 64) __builtin_prefetch(next + line);
+    }
     first(steps, state->pointers, state, z, z, z, z, z, z, z, z);
     for (int32_t k = 0; k < state->advancing; ++k) {
       state->pointers[k] = static_cast<char*>(state->pointers[k]) + 8 * COTANGENT_VECTOR_BYTES;
     }
   }
+  if (state->ahead > 0) past_cache_fence();
 #if defined(__AVX__)
   _mm256_zeroupper();  // the caller's SSE code would wait for the upper halves otherwise
 #endif
@@ -215,6 +230,12 @@ ChainFunction load(int lane, bool scalar) {
 
 ChainFunction store(int lane) {
 #define DO(T) return reinterpret_cast<ChainFunction>(static_cast<Step<T>>(&store_step<T>));
+  PER_LANE(lane, DO)
+#undef DO
+}
+
+ChainFunction store_past_cache(int lane) {
+#define DO(T) return reinterpret_cast<ChainFunction>(static_cast<Step<T>>(&store_past_cache_step<T>));
   PER_LANE(lane, DO)
 #undef DO
 }
@@ -252,8 +273,17 @@ void to_bool(int lane, const void* in, uint8_t* out, int64_t count) {
 }  // namespace
 
 const ChainTarget& chain_target() {
-  static const ChainTarget target = {
-      8 * COTANGENT_VECTOR_BYTES, load, store, stop, apply, run, from_bool, to_bool, fill_elements, cast_elements};
+  static const ChainTarget target = {8 * COTANGENT_VECTOR_BYTES,
+                                     load,
+                                     store,
+                                     store_past_cache,
+                                     stop,
+                                     apply,
+                                     run,
+                                     from_bool,
+                                     to_bool,
+                                     fill_elements,
+                                     cast_elements};
   return target;
 }
 

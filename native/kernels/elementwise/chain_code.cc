@@ -100,6 +100,7 @@ class Generator {
   void assign_rows() {
     code_.last_read.assign(program_.in_count, -1);
     code_.stored_at.assign(program_.outputs.size(), -1);
+    code_.read_back.assign(program_.outputs.size(), false);
     code_.input_rows.assign(program_.in_count, -1);
     code_.output_rows.assign(program_.outputs.size(), -1);
     int row = 0;
@@ -136,6 +137,7 @@ class Generator {
 
   void emit_store(int output) {
     code_.stored_at[output] = static_cast<int>(code_.steps.size());
+    code_.read_back[output] = uses_[program_.outputs[output]] > 0;
     push(target_.store(program_.lane), code_.output_rows[output], 0);
   }
 

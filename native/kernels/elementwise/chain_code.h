@@ -29,9 +29,10 @@ struct ChainCode {
   int stream_count = 0;
 
   // When things happen, as step numbers, for in-place reuse.
-  std::vector<int> last_read;  // by input; -1: never
-  std::vector<int> stored_at;  // by output
-  int instruction_count = 0;   // those that run
+  std::vector<int> last_read;   // by input; -1: never
+  std::vector<int> stored_at;   // by output
+  std::vector<bool> read_back;  // by output: later steps read it again
+  int instruction_count = 0;    // those that run
 };
 
 // Throws KernelError when a formula does not exist in the lane.

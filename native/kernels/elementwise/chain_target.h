@@ -27,6 +27,7 @@ struct ChainState {
   void* scratch;    // one aligned tile
   int32_t advancing;
   int32_t elements;  // used by the tile: less than a full one only when a single tile is run
+  int32_t ahead;     // rows [0, ahead) are fetched one tile before they are read
 };
 
 struct ChainTarget {
@@ -36,6 +37,8 @@ struct ChainTarget {
   ChainFunction (*load)(int lane, bool scalar);
   // Stores it to row a.
   ChainFunction (*store)(int lane);
+  // The same past the cache, to 64-byte aligned rows: for results too large to be found there again.
+  ChainFunction (*store_past_cache)(int lane);
   // Ends the tile.
   ChainFunction (*stop)(int lane);
   // acc = formula(operands), where the accumulator is operand `position` and the others, in order, are rows a and b;

@@ -32,6 +32,26 @@ struct Vector {
   static constexpr int kLanes = COTANGENT_VECTOR_BYTES / sizeof(T);
 };
 
+// Stores whole vectors without reading their cache lines first, where the target can; `past_cache_fence` ends a series.
+template <class T>
+inline __attribute__((always_inline)) void store_past_cache(T* to, typename Vector<T>::Type value) {
+#if defined(__AVX512F__)
+  _mm512_stream_si512(reinterpret_cast<__m512i*>(to), (__m512i)value);
+#elif defined(__AVX2__)
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(to), (__m256i)value);
+#elif defined(__x86_64__)
+  _mm_stream_si128(reinterpret_cast<__m128i*>(to), (__m128i)value);
+#else
+  *reinterpret_cast<typename Vector<T>::Loose*>(to) = value;
+#endif
+}
+
+inline __attribute__((always_inline)) void past_cache_fence() {
+#if defined(__x86_64__)
+  _mm_sfence();
+#endif
+}
+
 typedef Vector<float>::Type FloatVector;
 typedef Vector<double>::Type DoubleVector;
 typedef Vector<int32_t>::Type IntVector;
