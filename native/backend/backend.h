@@ -80,12 +80,16 @@ typedef struct ct_backend {
   int32_t (*prepare)(ct_device* device, const ct_op_desc* desc, ct_op** op, ct_op_info* info, ct_error* error);
   void (*op_destroy)(ct_op* op);
   uint64_t (*workspace_bytes)(const ct_op* op, int32_t threads);
+  // In how many calls of `run`, one after the other, the op runs: a long one is cut, so that other work gets its turn
+  // between two pieces. At least 1.
+  int32_t (*pieces)(const ct_op* op, int32_t threads);
 
   // `inline_` != 0: a queue whose launches run on the calling thread alone.
   int32_t (*queue_create)(ct_device* device, int32_t inline_, ct_queue** queue, ct_error* error);
   void (*queue_destroy)(ct_queue* queue);
+  // Pieces 0, 1, ... in order, with the same pointers and the same thread setting.
   int32_t (*run)(const ct_op* op, ct_queue* queue, const void* const* in, void* const* out, void* workspace,
-                 ct_error* error);
+                 int32_t piece, ct_error* error);
   int32_t (*synchronize)(ct_queue* queue, ct_error* error);
 } ct_backend;
 

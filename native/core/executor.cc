@@ -193,6 +193,7 @@ void Executor::sleep(std::unique_lock<std::mutex>& lock) {
 }
 
 void Executor::work() {
+  yield_to_interactive_threads();
   run_thread_start_hook();
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {

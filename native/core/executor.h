@@ -32,7 +32,7 @@ class Executor {
  public:
   static constexpr int kMaxPending = 256;
   static constexpr int64_t kSliceNs = 2'000'000;
-  static constexpr double kShortNs = 200'000;  // estimates below that are short Programs
+  static constexpr double kShortNs = 500'000;  // estimates (one plain thread) below that are short Programs
 
   // Never destroyed: its thread is detached. Throws Error when the device gives no queue.
   explicit Executor(Device& device);

@@ -38,6 +38,7 @@ void Interpreter::start(const Layout& layout, void* arena) {
   check_failures_.clear();
   failure_.reset();
   equations_run_ = 0;
+  piece_ = 0;
   frames_.clear();
   frames_.push_back({nullptr, nullptr, nullptr, 0, false});
   enter(frames_.back(), 0);
@@ -51,10 +52,15 @@ Interpreter::Outcome Interpreter::run(const RunContext& context, int64_t deadlin
     if (frame.next == frame.end) {
       if (!finish_frame(context)) return Outcome::kFailed;
     } else {
-      const Step& step = *frame.next++;
-      ++equations_run_;
-      budget -= step.kind == StepKind::kLoop ? 0 : step.estimated_ns;
+      const Step& step = *frame.next;
+      const int pieces = step.kind == StepKind::kRun ? layout_->pieces[static_cast<size_t>(step.detail)] : 1;
+      if (piece_ + 1 == pieces) ++frame.next;
+      budget -= step.kind == StepKind::kLoop ? 0 : step.estimated_ns / pieces;
       if (!execute(step, context)) return Outcome::kFailed;  // `frame` is stale now
+      if (++piece_ == pieces) {
+        piece_ = 0;
+        ++equations_run_;
+      }
     }
     if (context.abort && context.abort->load(std::memory_order_relaxed)) return Outcome::kAborted;
     if (budget <= 0) {
@@ -117,7 +123,7 @@ bool Interpreter::run_kernel(const Step& step, const RunContext& context) {
   ct_error error;  // zeroing all of it would cost more than a small kernel
   error.code = CT_INTERNAL;
   error.op[0] = error.message[0] = '\0';
-  const int32_t code = backend_.run(step.op, context.queue, in, out, table_[step.workspace], &error);
+  const int32_t code = backend_.run(step.op, context.queue, in, out, table_[step.workspace], piece_, &error);
   return code == CT_OK || succeeded(code, error);
 }
 

@@ -1,5 +1,5 @@
-// Runs a Plan. The frames are explicit, so that a run can stop after any equation and go on later, on the same thread
-// or another.
+// Runs a Plan. The frames are explicit, so that a run can stop after any equation, or piece of a long one, and go on
+// later, on the same thread or another.
 #ifndef COTANGENT_CORE_INTERPRETER_H
 #define COTANGENT_CORE_INTERPRETER_H
 
@@ -87,6 +87,7 @@ class Interpreter {
   std::vector<CheckFailure> check_failures_;
   std::shared_ptr<const Failure> failure_;
   uint64_t equations_run_ = 0;
+  int piece_ = 0;  // of the step that runs next
 };
 
 }  // namespace cotangent

@@ -86,6 +86,7 @@ const Layout& Plan::layout(int threads) const {
   std::vector<std::vector<uint64_t>> offsets(items_.size());
   layout->bytes = place(0, threads, offsets);
   collect(0, 0, offsets, *layout);
+  for (const ct_op* op : ops) layout->pieces.push_back(device.backend().pieces(op, threads));
   layouts_.push_back(std::move(layout));
   return *layouts_.back();
 }

@@ -14,13 +14,13 @@ Plan::Plan(Device& on, Program optimised) : device(on), program(std::move(optimi
   try {
     Planner(*this).run();
   } catch (...) {
-    for (ct_op* op : ops_) device.backend().op_destroy(op);
+    for (ct_op* op : ops) device.backend().op_destroy(op);
     throw;
   }
 }
 
 Plan::~Plan() {
-  for (ct_op* op : ops_) device.backend().op_destroy(op);
+  for (ct_op* op : ops) device.backend().op_destroy(op);
 }
 
 void Planner::run() {
@@ -139,7 +139,7 @@ int Planner::build(const Program& program, const StorageRules& rules, int depth)
 void Planner::prepare(Scope& scope) {
   for (const Equation& equation : scope.program.equations) {
     ct_op_info info{};
-    ct_op* op = nullptr;
+    int op = -1;
     int carry_offset = -1, carries = 0;
     if (equation.kind == Kind::kKernel || equation.kind == Kind::kBroadcast) {
       op = prepare_kernel(scope.program, equation, &info);
@@ -156,7 +156,7 @@ void Planner::prepare(Scope& scope) {
   }
 }
 
-ct_op* Planner::prepare_kernel(const Program& program, const Equation& equation, ct_op_info* info) {
+int Planner::prepare_kernel(const Program& program, const Equation& equation, ct_op_info* info) {
   std::vector<Type> in = equation.in_types, out = equation.out_types;
   std::vector<const void*> constants;
   std::vector<double> numbers(equation.in.size());  // room for one element of any dtype
@@ -191,8 +191,8 @@ ct_op* Planner::prepare_kernel(const Program& program, const Equation& equation,
     }
     throw Error(std::move(failure));
   }
-  plan_.ops_.push_back(op);
-  return op;
+  plan_.ops.push_back(op);
+  return static_cast<int>(plan_.ops.size()) - 1;
 }
 
 void Planner::make_main_outputs(Scope& scope) {
@@ -298,7 +298,8 @@ void Planner::make_step(Scope& scope, int e, int depth, std::vector<Step>& steps
         return;  // nothing to compute
       }
       step.kind = StepKind::kRun;
-      step.op = scope.ops[e];
+      step.detail = scope.ops[e];
+      step.op = plan_.ops[step.detail];
       step.estimated_ns = scope.estimates[e];
       set_operands(scope, equation, step);
       step.workspace = new_entry();

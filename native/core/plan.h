@@ -31,7 +31,7 @@ struct Step {
   int out = 0, out_count = 0;
   const ct_op* op = nullptr;  // kRun
   int workspace = -1;         // kRun: entry
-  int detail = -1;            // kCheck, kEmit, kLoop, kCond: index into the plan's table of that kind
+  int detail = -1;            // index into the plan's table of what the step is: its op, check, emit, loop or cond
   uint64_t bytes = 0;         // kCopy
   double estimated_ns = 0;
 };
@@ -105,11 +105,12 @@ struct OutputPlan {
   uint64_t bytes;
 };
 
-// Offsets of the arena's entries for one number of threads.
+// What depends on the number of threads: offsets of the arena's entries, and into how many pieces ops are cut.
 struct Layout {
   int threads = 0;
   uint64_t bytes = 0;
   std::vector<std::pair<int, uint64_t>> entries;
+  std::vector<int> pieces;  // per op
 };
 
 class Plan {
@@ -126,6 +127,7 @@ class Plan {
   const Program program;
   std::vector<ProgramPlan> programs;
   std::vector<int> indices;
+  std::vector<ct_op*> ops;
   std::vector<LoopPlan> loops;
   std::vector<CondPlan> conds;
   std::vector<CheckPlan> checks;
@@ -152,7 +154,6 @@ class Plan {
   uint64_t place(int program, int threads, std::vector<std::vector<uint64_t>>& offsets) const;
   void collect(int program, uint64_t base, const std::vector<std::vector<uint64_t>>& offsets, Layout& layout) const;
 
-  std::vector<ct_op*> ops_;
   std::vector<std::vector<Item>> items_;  // per program
   Ref<Buffer> constants_;
   mutable std::mutex layouts_mutex_;

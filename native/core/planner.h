@@ -23,7 +23,7 @@ class Planner {
     int index;  // of its ProgramPlan
     InPlace in_place{};
     Storage storage{};
-    std::vector<ct_op*> ops{};
+    std::vector<int> ops{};  // per equation, into Plan::ops; -1: no kernel
     std::vector<double> estimates{};
     std::vector<int> entries{};      // per location
     std::map<int, int> constants{};  // entry per constant
@@ -47,7 +47,7 @@ class Planner {
   // Programs.
   int build(const Program& program, const StorageRules& rules, int depth);  // index of the new ProgramPlan
   void prepare(Scope& scope);
-  ct_op* prepare_kernel(const Program& program, const Equation& equation, ct_op_info* info);
+  int prepare_kernel(const Program& program, const Equation& equation, ct_op_info* info);
   void make_main_outputs(Scope& scope);
   void make_outputs(Scope& scope, const StorageRules& rules, ProgramPlan& made, std::vector<Step>& steps);
   void make_step(Scope& scope, int e, int depth, std::vector<Step>& steps);

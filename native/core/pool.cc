@@ -8,6 +8,12 @@
 #include <thread>
 #include <vector>
 
+#if defined(__linux__)
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include "native/core/relax.h"
 
 namespace cotangent {
@@ -103,6 +109,7 @@ class Pool final : public Parallel {
   }
 
   void work(Worker& worker, int part) {
+    yield_to_interactive_threads();
     run_thread_start_hook();
     inside_part = true;
     for (uint64_t seen = 0;; ++seen) {
@@ -171,6 +178,16 @@ void set_thread_start_hook(void (*hook)()) { start_hook.store(hook, std::memory_
 
 void run_thread_start_hook() {
   if (void (*hook)() = start_hook.load(std::memory_order_acquire)) hook();
+}
+
+void yield_to_interactive_threads() {
+#if defined(__linux__)
+  const char* const text = std::getenv("COTANGENT_NICE");
+  const long levels = text ? std::strtol(text, nullptr, 10) : 5;
+  if (levels <= 0) return;
+  const auto thread = static_cast<id_t>(syscall(SYS_gettid));
+  setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + static_cast<int>(std::min<long>(levels, 19)));
+#endif
 }
 
 }  // namespace cotangent

@@ -38,6 +38,11 @@ void set_thread_start_hook(void (*hook)());
 // Programs.
 void run_thread_start_hook();
 
+// Puts the calling thread, one of ours that computes, behind those that answer: a busy machine runs JavaScript first.
+// By COTANGENT_NICE levels of niceness; default 5, 0 leaves it alone. Does nothing where threads have none of their
+// own.
+void yield_to_interactive_threads();
+
 }  // namespace cotangent
 
 #endif

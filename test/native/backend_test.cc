@@ -108,7 +108,7 @@ void queues(ct_device* device) {
       float result = -1;
       const void* const in[] = {from.data()};
       void* const out[] = {&result};
-      CHECK(backend().run(op, queue, in, out, workspace.data(), &error) == CT_OK, "%s", error.message);
+      CHECK(backend().run(op, queue, in, out, workspace.data(), 0, &error) == CT_OK, "%s", error.message);
       CHECK(backend().synchronize(queue, &error) == CT_OK && result == (n < 1000 ? from.back() : 999), "max %g",
             static_cast<double>(result));
       backend().op_destroy(op);

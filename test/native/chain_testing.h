@@ -158,8 +158,10 @@ inline void run(const cpu::Kernel& kernel, const std::vector<const void*>& in, c
   InlineParallel parallel(threads);
   Buffer workspace(static_cast<int64_t>(kernel.workspace_bytes(threads)));
   ct_error error{};
-  const ct_code code = kernel.run({in.data(), out.data(), workspace.data(), parallel}, &error);
-  CHECK(code == CT_OK, "%s", error.message);
+  for (int piece = 0; piece < kernel.pieces(threads); ++piece) {
+    const ct_code code = kernel.run({in.data(), out.data(), workspace.data(), parallel, piece}, &error);
+    CHECK(code == CT_OK, "%s", error.message);
+  }
   CHECK(workspace.intact(), "the kernel wrote behind its workspace");
 }
 

@@ -143,8 +143,10 @@ inline std::vector<Buffer> launch(const cpu::Kernel& kernel, Parallel& parallel,
   if (shared_input >= 0) in_pointers[static_cast<size_t>(shared_input)] = out_pointers[0];
   Buffer workspace(static_cast<int64_t>(kernel.workspace_bytes(parallel.threads())));
   ct_error error{};
-  CHECK(kernel.run({in_pointers.data(), out_pointers.data(), workspace.data(), parallel}, &error) == CT_OK, "%s",
-        error.message);
+  for (int piece = 0; piece < kernel.pieces(parallel.threads()); ++piece) {
+    CHECK(kernel.run({in_pointers.data(), out_pointers.data(), workspace.data(), parallel, piece}, &error) == CT_OK,
+          "%s", error.message);
+  }
   CHECK(workspace.intact(), "the kernel wrote behind its workspace");
   for (Buffer& buffer : out_buffers) CHECK(buffer.intact(), "the kernel wrote behind a result");
   for (size_t k = 0; k < in.size(); ++k) {

@@ -1,4 +1,5 @@
 /** Training to a certified optimum: ADMM in native chunks, penalties balanced between them, certificates on the way. */
+import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { scalar, scope } from '../../core/concrete.js';
 import { NumericalError } from '../../core/errors.js';
 import { cast, mul, square } from '../../core/ops/elementwise.js';
@@ -113,8 +114,11 @@ export async function solveConvex(
   const relaxation = settings.rho === undefined ? RELAXATION : 1;
   let rho = settings.rho ?? (beta * Math.sqrt(sigma2)) / Math.sqrt(meanSquare > 0 ? meanSquare : 1);
 
+  // Tracing and compiling a Program takes some milliseconds of the event loop: never two of them in one turn.
   const set = on(() => setUp(data.x, data.y, data.masks, { beta, tau, solver }));
+  await eventLoopTurn();
   let factor = on(() => factorOf(set, rho));
+  await eventLoopTurn();
   let state = on(() => initialState(classes, patterns, n, d, data.x.dtype));
   const certifier = new Certifier(stream, data, { beta, tau, solver, relaxation, sigma2 });
 
@@ -135,13 +139,19 @@ export async function solveConvex(
     const stop = Math.min(nextStop(iteration, maxIterations), nextCertificate);
     const before = state;
     const step = on(() => {
-      const count = scalar(stop - iteration, 'int32');
-      const { u, ...next } = advance(solver, relaxation)(set.problem, factor, before, count);
-      return { ...next, objective: networkObjective(set.problem, mul(next.state.q, next.state.phi)) };
+      const { u, ...next } = advance(solver, relaxation)(
+        set.problem,
+        factor,
+        before,
+        scalar(stop - iteration, 'int32'),
+      );
+      return next;
     });
-    const [primalResidual, dualResidual, value] = await readAll([step.primal, step.dual, step.objective]);
+    await eventLoopTurn();
+    const objectiveNow = on(() => networkObjective(set.problem, mul(step.state.q, step.state.phi)));
+    const [primalResidual, dualResidual, value] = await readAll([step.primal, step.dual, objectiveNow]);
     disposeTree(before);
-    disposeTree([step.primal, step.dual, step.objective]);
+    disposeTree([step.primal, step.dual, objectiveNow]);
     state = step.state;
     iteration = stop;
     objective = value;
@@ -208,59 +218,53 @@ class Certifier {
     private readonly settings: { beta: number; tau: number; solver: InnerSolver; relaxation: number; sigma2: number },
   ) {}
 
-  private setUp(): NonNullable<Certifier['wide']> {
+  /** Enqueues, and gives the event loop a turn: each call traces and compiles at most one Program of some size. */
+  private async on<T>(f: () => T): Promise<T> {
+    const result = this.stream.run(() => scope(f));
+    await eventLoopTurn();
+    return result;
+  }
+
+  private async setUp(): Promise<NonNullable<Certifier['wide']>> {
     if (this.wide) return this.wide;
     const { beta, tau, solver, sigma2 } = this.settings;
     const to64 = (value: Tensor): Tensor => cast(value, 'float64');
-    this.wide = this.stream.run(() =>
-      scope(() => {
-        const { x, y, masks, complete } = this.data;
-        const data = { x: to64(x), y: to64(y), masks: to64(masks), complete };
-        const set = setUp(data.x, data.y, data.masks, { beta, tau, solver });
-        return { data, set, directions: interiorDirections(data.x, set.problem.signs, scalar(30 / sigma2, 'float64')) };
-      }),
+    const { x, y, masks, complete } = this.data;
+    const data = await this.on(() => ({ x: to64(x), y: to64(y), masks: to64(masks), complete }));
+    const set = await this.on(() => setUp(data.x, data.y, data.masks, { beta, tau, solver }));
+    const directions = await this.on(() =>
+      interiorDirections(data.x, set.problem.signs, scalar(30 / sigma2, 'float64')),
     );
+    this.wide = { data, set, directions };
     return this.wide;
   }
 
   async certify(state: AdmmState, rho: number): Promise<Omit<ConvexSolution, 'iterations' | 'converged' | 'history'>> {
     const { solver, relaxation } = this.settings;
-    const { data, set, directions } = this.setUp();
+    const { data, set, directions } = await this.setUp();
     const { problem } = set;
-    const parts = this.stream.run(() =>
-      scope(() => {
-        const factor: AdmmFactor = factorOf(set, rho);
-        const start = { q: cast(state.q, 'float64'), phi: cast(state.phi, 'float64'), g: cast(state.g, 'float64') };
-        const refined = advance(solver, relaxation)(problem, factor, start, scalar(REFINEMENT, 'int32'));
-        const raw = mul(refined.state.q, refined.state.phi);
-        const bound = lowerBound(problem, factor, refined.state, refined.u);
-        const inside = feasible(problem, raw, directions);
-        const rawObjective = networkObjective(problem, raw);
-        return { raw, rawObjective, inside, bound, primal: refined.primal, dual: refined.dual };
-      }),
-    );
-    const { raw, rawObjective, inside, bound } = parts;
+    const factor = await this.on((): AdmmFactor => factorOf(set, rho));
+    const refined = await this.on(() => {
+      const start = { q: cast(state.q, 'float64'), phi: cast(state.phi, 'float64'), g: cast(state.g, 'float64') };
+      return advance(solver, relaxation)(problem, factor, start, scalar(REFINEMENT, 'int32'));
+    });
+    const raw = await this.on(() => mul(refined.state.q, refined.state.phi));
+    const bound = await this.on(() => lowerBound(problem, factor, refined.state, refined.u));
+    const inside = await this.on(() => feasible(problem, raw, directions));
+    const rawObjective = await this.on(() => networkObjective(problem, raw));
     const values = await readAll([
       rawObjective,
       inside.objective,
       bound.value,
       bound.violation,
-      parts.primal,
-      parts.dual,
+      refined.primal,
+      refined.dual,
     ]);
     const [rawValue, primal, lower, violation, primalResidual, dualResidual] = values;
     // Where v leaves its cones, its neurons have other patterns than the program's: a genuine network, which may be even better.
     const best = rawValue < primal ? raw : inside.v;
     const activeNeurons = await this.countActive(best);
-    disposeTree([
-      rawObjective,
-      inside.objective,
-      inside.slack,
-      bound,
-      parts.primal,
-      parts.dual,
-      best === raw ? inside.v : raw,
-    ]);
+    disposeTree([rawObjective, inside.objective, inside.slack, bound, factor, refined, best === raw ? inside.v : raw]);
     const gap = primal - lower;
     const zeroTargets = primal === 0 && lower === 0;
     return {

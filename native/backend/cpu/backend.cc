@@ -138,6 +138,8 @@ void op_destroy(ct_op* op) { delete op; }
 
 uint64_t workspace_bytes(const ct_op* op, int32_t threads) { return op->kernel->workspace_bytes(threads); }
 
+int32_t pieces(const ct_op* op, int32_t threads) { return op->kernel->pieces(threads); }
+
 int32_t queue_create(ct_device*, int32_t inline_, ct_queue** queue, ct_error* error) {
   return guarded(error, "queue", [&]() -> int32_t {
     *queue = new ct_queue{inline_ ? serial() : pool()};
@@ -147,10 +149,10 @@ int32_t queue_create(ct_device*, int32_t inline_, ct_queue** queue, ct_error* er
 
 void queue_destroy(ct_queue* queue) { delete queue; }
 
-int32_t run(const ct_op* op, ct_queue* queue, const void* const* in, void* const* out, void* workspace,
+int32_t run(const ct_op* op, ct_queue* queue, const void* const* in, void* const* out, void* workspace, int32_t piece,
             ct_error* error) {
   return guarded(error, op->name, [&]() -> int32_t {
-    const ct_code code = op->kernel->run(Launch{in, out, workspace, queue->parallel}, error);
+    const ct_code code = op->kernel->run(Launch{in, out, workspace, queue->parallel, piece}, error);
     if (code != CT_OK && error) {
       error->code = code;
       std::snprintf(error->op, sizeof error->op, "%s", op->name.c_str());
@@ -163,10 +165,10 @@ int32_t run(const ct_op* op, ct_queue* queue, const void* const* in, void* const
 int32_t synchronize(ct_queue*, ct_error*) { return CT_OK; }
 
 constexpr ct_backend kBackend = {
-    CT_BACKEND_ABI, "cpu",   formula,    device_open,     device_close, allocate,      release,
+    CT_BACKEND_ABI, "cpu",   formula,    device_open,     device_close, allocate,     release,
     copy,  // write
     copy,  // read
-    copy,           prepare, op_destroy, workspace_bytes, queue_create, queue_destroy, run,     synchronize,
+    copy,           prepare, op_destroy, workspace_bytes, pieces,       queue_create, queue_destroy, run, synchronize,
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #ifndef COTANGENT_BACKEND_CPU_KERNEL_H
 #define COTANGENT_BACKEND_CPU_KERNEL_H
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -108,12 +109,14 @@ class OpDesc {
   const ct_op_desc& desc_;
 };
 
-// One launch. Buffers are 64-byte aligned, `workspace` holds workspace_bytes(parallel.threads()) bytes.
+// One launch. Buffers are 64-byte aligned, `workspace` holds workspace_bytes(parallel.threads()) bytes, `piece` is in
+// [0, pieces(parallel.threads())).
 struct Launch {
   const void* const* in;
   void* const* out;
   void* workspace;
   Parallel& parallel;
+  int piece = 0;
 };
 
 // A prepared equation. Immutable after `prepare`: several threads may run it at once.
@@ -126,8 +129,34 @@ class Kernel {
     return 0;
   }
 
+  // A launch of more than some milliseconds is cut into pieces: they run in order, and what one of them leaves in the
+  // buffers and the workspace the next one finds.
+  virtual int pieces(int threads) const {
+    (void)threads;
+    return 1;
+  }
+
   double estimated_ns = 0;                  // on one thread
   uint64_t in_place[CT_MAX_OPERANDS] = {};  // bit k of in_place[j]: output j may share the buffer of input k
+
+ protected:
+  // Pieces of about the length of an executor's slice; at most `most`.
+  int pieces_by_time(int threads, int64_t most) const {
+    constexpr double kPieceNs = 3e6;  // estimates are of plain machines: usually it takes half as long
+    const double wanted = estimated_ns / threads / kPieceNs;
+    return static_cast<int>(std::clamp<double>(wanted, 1, static_cast<double>(std::clamp<int64_t>(most, 1, 4096))));
+  }
+};
+
+// Piece `piece` of `pieces` of [0, n), cut at multiples of `align`.
+struct Piece {
+  Piece(int64_t n, int piece, int pieces, int64_t align = 1) {
+    const int64_t blocks = (n + align - 1) / align;
+    begin = blocks * piece / pieces * align;
+    end = std::min(n, blocks * (piece + 1) / pieces * align);
+  }
+  int64_t begin, end;
+  int64_t length() const { return std::max<int64_t>(0, end - begin); }
 };
 
 using Prepare = std::unique_ptr<Kernel> (*)(const OpDesc&);  // throws KernelError

@@ -33,6 +33,7 @@ class ChainKernel : public Kernel {
  public:
   explicit ChainKernel(const OpDesc& desc);
   uint64_t workspace_bytes(int threads) const override { return static_cast<uint64_t>(thread_bytes_ * threads); }
+  int pieces(int threads) const override { return pieces_by_time(threads, layout_.count / (tile_ * 64)); }
   ct_code run(const Launch& launch, ct_error* error) const override;
 
  private:
@@ -367,13 +368,14 @@ class ChainKernel::Worker {
 
 ct_code ChainKernel::run(const Launch& launch, ct_error*) const {
   if (layout_.count == 0) return CT_OK;
-  const int64_t tiles = (layout_.count + tile_ - 1) / tile_;
-  const int64_t wanted = std::max<int64_t>(1, layout_.count / grain_);
+  const Piece piece(layout_.count, launch.piece, pieces(launch.parallel.threads()), tile_);
+  const int64_t tiles = (piece.length() + tile_ - 1) / tile_;
+  const int64_t wanted = std::max<int64_t>(1, piece.length() / grain_);
   const int parts = static_cast<int>(std::min<int64_t>(launch.parallel.threads(), wanted));
   const bool streaming = can_stream(launch);
   launch.parallel.parts(parts, [&](int part) {
-    const int64_t begin = tiles * part / parts * tile_;
-    const int64_t end = std::min(layout_.count, tiles * (part + 1) / parts * tile_);
+    const int64_t begin = piece.begin + tiles * part / parts * tile_;
+    const int64_t end = std::min(piece.end, piece.begin + tiles * (part + 1) / parts * tile_);
     if (begin >= end) return;
     Worker(*this, launch, static_cast<char*>(launch.workspace) + thread_bytes_ * part, streaming).run(begin, end);
   });

@@ -27,7 +27,7 @@ struct ChainState {
   void* scratch;    // one aligned tile
   int32_t advancing;
   int32_t elements;  // used by the tile: less than a full one only when a single tile is run
-  int32_t ahead;     // rows [0, ahead) are fetched one tile before they are read
+  int32_t ahead;     // rows [0, ahead) are fetched some tiles before they are read
 };
 
 struct ChainTarget {

@@ -26,6 +26,12 @@ class CholeskyKernel : public Kernel {
     in_place[0] = 1;
   }
 
+  // Block columns of large matrices, batches of others.
+  int pieces(int threads) const override {
+    if (in_blocks(threads)) return static_cast<int>(std::min<int64_t>(batch_ * blocks(), INT32_MAX));
+    return pieces_by_time(threads, batch_ / std::max(1, threads));
+  }
+
   ct_code run(const Launch& launch, ct_error*) const override {
     const T* const a = static_cast<const T*>(launch.in[0]);
     T* const l = static_cast<T*>(launch.out[0]);
@@ -34,17 +40,21 @@ class CholeskyKernel : public Kernel {
     const int64_t size = static_cast<int64_t>(n_) * n_;
     if (n_ == 0) std::fill_n(info, batch_, 0);
     if (n_ == 0 || batch_ == 0) return CT_OK;
-    if (n_ >= kBlockedSize && batch_ < parallel.threads()) {
-      for (int64_t i = 0; i < batch_; ++i) {
-        T* const matrix = l + i * size;
+    if (in_blocks(parallel.threads())) {
+      const int i = launch.piece / blocks(), step = launch.piece % blocks();
+      T* const matrix = l + i * size;
+      if (step == 0) {
         parallel.range(n_, 64, 16, [&](int64_t begin, int64_t end) { copy_lower(matrix, a + i * size, begin, end); });
-        info[i] = finish(matrix, factor_blocked(parallel, matrix));
+        info[i] = 0;
       }
+      if (info[i] == 0) info[i] = factor_block(parallel, matrix, step * block());
+      if (step + 1 == blocks()) info[i] = finish(matrix, info[i]);
       return CT_OK;
     }
     const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(kPartFlops / flops()));
-    parallel.range(batch_, grain, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
+    const Piece piece(batch_, launch.piece, pieces(parallel.threads()));
+    parallel.range(piece.length(), grain, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = piece.begin + begin; i < piece.begin + end; ++i) {
         T* const matrix = l + i * size;
         copy_lower(matrix, a + i * size, 0, n_);
         info[i] = finish(matrix, blas::potrf('U', n_, matrix, n_));
@@ -54,6 +64,9 @@ class CholeskyKernel : public Kernel {
   }
 
  private:
+  bool in_blocks(int threads) const { return n_ >= kBlockedSize && batch_ < threads; }
+  int block() const { return n_ < 1024 ? 64 : 128; }
+  int blocks() const { return (n_ + block() - 1) / block(); }
   double flops() const { return static_cast<double>(n_) * n_ * n_ / 3; }
 
   T* at(T* matrix, int64_t row, int64_t column) const { return matrix + row * n_ + column; }
@@ -76,21 +89,19 @@ class CholeskyKernel : public Kernel {
     return info;
   }
 
-  int factor_blocked(Parallel& parallel, T* l) const {
-    const int block = n_ < 1024 ? 64 : 128;
-    for (int start = 0; start < n_; start += block) {
-      const int width = std::min(block, n_ - start), next = start + width, rest = n_ - next;
-      T* const diagonal = at(l, start, start);
-      const int info = blas::potrf('U', width, diagonal, n_);
-      if (info) return start + info;
-      if (rest == 0) break;
-      // Panel P [rest, width] := P inv(L11)^T; as columns, inv(L11) P^T.
-      parallel.range(rest, grain(static_cast<double>(width) * width), 8, [&](int64_t begin, int64_t end) {
-        blas::trsm('L', 'U', 'T', 'N', width, static_cast<int>(end - begin), diagonal, n_, at(l, next + begin, start),
-                   n_);
-      });
-      update(parallel, l, start, width, next, rest);
-    }
+  // One block column, and what it changes in the ones after it. 0, or the order of the minor that fails.
+  int factor_block(Parallel& parallel, T* l, int start) const {
+    const int width = std::min(block(), n_ - start), next = start + width, rest = n_ - next;
+    T* const diagonal = at(l, start, start);
+    const int info = blas::potrf('U', width, diagonal, n_);
+    if (info) return start + info;
+    if (rest == 0) return 0;
+    // Panel P [rest, width] := P inv(L11)^T; as columns, inv(L11) P^T.
+    parallel.range(rest, grain(static_cast<double>(width) * width), 8, [&](int64_t begin, int64_t end) {
+      blas::trsm('L', 'U', 'T', 'N', width, static_cast<int>(end - begin), diagonal, n_, at(l, next + begin, start),
+                 n_);
+    });
+    update(parallel, l, start, width, next, rest);
     return 0;
   }
 

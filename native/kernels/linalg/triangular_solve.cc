@@ -35,32 +35,39 @@ class TriangularSolveKernel : public Kernel {
     in_place[0] = 2;
   }
 
+  // Batches, or right-hand sides.
+  int pieces(int threads) const override {
+    if (by_batch(threads)) return pieces_by_time(threads, system_.batch / std::max(1, threads));
+    return in_blocks(threads) ? 1 : static_cast<int>(system_.batch) * side_pieces(threads);
+  }
+
   ct_code run(const Launch& launch, ct_error*) const override {
     const T* const a = static_cast<const T*>(launch.in[0]);
     T* const x = static_cast<T*>(launch.out[0]);
     Parallel& parallel = launch.parallel;
     if (bytes_ == 0) return CT_OK;
-    copy_bytes(parallel, x, launch.in[1], bytes_);
+    if (launch.piece == 0) copy_bytes(parallel, x, launch.in[1], bytes_);
     const int64_t a_size = static_cast<int64_t>(system_.n) * system_.n,
                   x_size = static_cast<int64_t>(system_.n) * system_.sides;
-    const bool blocks = in_blocks(parallel.threads());
-    if (system_.batch >= parallel.threads() && !(blocks && system_.batch == 1)) {
+    if (by_batch(parallel.threads())) {
       const int64_t grain = static_cast<int64_t>(kPartFlops / solve_flops());
-      parallel.range(system_.batch, grain, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) solve_sides(a + i * a_size, x + i * x_size, 0, system_.sides);
+      const Piece piece(system_.batch, launch.piece, pieces(parallel.threads()));
+      parallel.range(piece.length(), grain, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = piece.begin + begin; i < piece.begin + end; ++i) {
+          solve_sides(a + i * a_size, x + i * x_size, 0, system_.sides);
+        }
       });
-      return CT_OK;
-    }
-    for (int64_t i = 0; i < system_.batch; ++i) {
-      if (blocks) {
-        solve_blocked(parallel, a + i * a_size, x + i * x_size);
-      } else {
-        const double side_flops = solve_flops() / system_.sides;
-        const int64_t grain = std::max<int64_t>(kFewSides, static_cast<int64_t>(kPartFlops / side_flops));
-        parallel.range(system_.sides, grain, 8, [&](int64_t begin, int64_t end) {
-          solve_sides(a + i * a_size, x + i * x_size, static_cast<int>(begin), static_cast<int>(end));
-        });
-      }
+    } else if (in_blocks(parallel.threads())) {
+      for (int64_t i = 0; i < system_.batch; ++i) solve_blocked(parallel, a + i * a_size, x + i * x_size);
+    } else {
+      const int count = side_pieces(parallel.threads()), i = launch.piece / count;
+      const Piece sides(system_.sides, launch.piece % count, count, 8);
+      const double side_flops = solve_flops() / system_.sides;
+      const int64_t grain = std::max<int64_t>(kFewSides, static_cast<int64_t>(kPartFlops / side_flops));
+      parallel.range(sides.length(), grain, 8, [&](int64_t begin, int64_t end) {
+        solve_sides(a + i * a_size, x + i * x_size, static_cast<int>(sides.begin + begin),
+                    static_cast<int>(sides.begin + end));
+      });
     }
     return CT_OK;
   }
@@ -73,6 +80,14 @@ class TriangularSolveKernel : public Kernel {
   bool in_blocks(int threads) const {
     if (system_.sides == 1) return threads > 1 && system_.n >= kVectorSize;
     return system_.left && system_.n >= kBlockedSize && system_.sides < kFewSides * std::max(threads, 4);
+  }
+
+  bool by_batch(int threads) const { return system_.batch >= threads && !(in_blocks(threads) && system_.batch == 1); }
+
+  // Pieces that the right-hand sides of each system are cut into; every piece reads all of A.
+  int side_pieces(int threads) const {
+    const int64_t batch = std::max<int64_t>(1, system_.batch);
+    return std::max(1, pieces_by_time(threads, batch * (system_.sides / 64)) / static_cast<int>(batch));
   }
 
   // BLAS's words: its A is our A^T, so x op(A) = b for the left side, with the triangle turned over.

@@ -17,6 +17,7 @@ namespace {
 constexpr double kPartFlops = 500e3;       // of a product that is worth a thread
 constexpr int64_t kPartBytes = 256 << 10;  // of a matrix times a vector
 constexpr int64_t kDotChunk = 16384;
+constexpr int64_t kTile = 16;  // of BLAS's kernels: parts are cut at multiples
 
 struct Shape {
   int64_t batch;
@@ -63,9 +64,8 @@ Grid choose_grid(int parts, int m, int n) {
   return best;
 }
 
-// First element of part `i` of `count`, on the edges of BLAS's register tiles.
+// First element of part `i` of `count`.
 int cut(int size, int i, int count) {
-  constexpr int64_t kTile = 16;
   const int64_t tiles = (size + kTile - 1) / kTile;
   return static_cast<int>(std::min<int64_t>(size, tiles * i / count * kTile));
 }
@@ -85,6 +85,14 @@ class MatmulKernel : public Kernel {
     return parts > 1 ? static_cast<uint64_t>(parts) * static_cast<uint64_t>(results()) * sizeof(T) : 0;
   }
 
+  // Batches, or bands of rows of one product.
+  int pieces(int threads) const override {
+    if (form_ != Form::kMatrix || inner_parts(threads) > 1) return 1;
+    const int parts = std::min(threads, worth_parts());
+    if (shape_.batch >= parts) return pieces_by_time(threads, shape_.batch / parts);
+    return static_cast<int>(shape_.batch) * bands(threads);
+  }
+
   ct_code run(const Launch& launch, ct_error*) const override {
     const T* const a = static_cast<const T*>(launch.in[0]);
     const T* const b = static_cast<const T*>(launch.in[1]);
@@ -97,13 +105,23 @@ class MatmulKernel : public Kernel {
     } else if (form_ == Form::kDot) {
       run_dots(parallel, a, b, c, static_cast<double*>(launch.workspace));
     } else if (const int parts = std::min(parallel.threads(), worth_parts()); shape_.batch >= parts) {
-      parallel.range(shape_.batch, shape_.batch / parts, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) multiply(a_at(a, i), b_at(b, i), c + i * results(), whole());
+      const Piece piece(shape_.batch, launch.piece, pieces(parallel.threads()));
+      parallel.range(piece.length(), piece.length() / parts, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = piece.begin + begin; i < piece.begin + end; ++i) {
+          multiply(a_at(a, i), b_at(b, i), c + i * results(), whole());
+        }
       });
-    } else {
+    } else if (inner_parts(parallel.threads()) > 1 || form_ == Form::kVector) {
       for (int64_t i = 0; i < shape_.batch; ++i) {
-        run_one(parallel, parts, a_at(a, i), b_at(b, i), c + i * results(), static_cast<T*>(launch.workspace));
+        run_one(parallel, parts, a_at(a, i), b_at(b, i), c + i * results(), static_cast<T*>(launch.workspace), whole());
       }
+    } else {
+      const int count = bands(parallel.threads()), i = launch.piece / count;
+      const Piece rows(shape_.m, launch.piece % count, count, kTile);
+      Region band = whole();
+      band.row_begin = static_cast<int>(rows.begin);
+      band.row_end = static_cast<int>(rows.end);
+      run_one(parallel, parts, a_at(a, i), b_at(b, i), c + i * results(), nullptr, band);
     }
     return CT_OK;
   }
@@ -119,6 +137,12 @@ class MatmulKernel : public Kernel {
   int64_t dot_chunks() const { return (shape_.k + kDotChunk - 1) / kDotChunk; }
   const T* a_at(const T* a, int64_t i) const { return a + i * shape_.m * shape_.k; }
   const T* b_at(const T* b, int64_t i) const { return b + i * shape_.k * shape_.n; }
+
+  // Bands of rows that each product is cut into when the batch is too small to be cut: a band repeats the packing of B.
+  int bands(int threads) const {
+    return std::max(1, pieces_by_time(threads, std::max<int64_t>(1, shape_.batch * (shape_.m / 192))) /
+                           static_cast<int>(std::max<int64_t>(1, shape_.batch)));
+  }
 
   // How many parts the work is worth.
   int worth_parts() const {
@@ -136,7 +160,8 @@ class MatmulKernel : public Kernel {
     return longest < 48 * parts && shape_.k / (4 * parts) > longest ? parts : 1;
   }
 
-  void run_one(Parallel& parallel, int parts, const T* a, const T* b, T* c, T* workspace) const {
+  // The rows of `band` of one product.
+  void run_one(Parallel& parallel, int parts, const T* a, const T* b, T* c, T* workspace, const Region& band) const {
     if (const int inner = inner_parts(parallel.threads()); inner > 1) {
       parallel.parts(inner, [&](int part) {
         Region region = whole();
@@ -151,11 +176,12 @@ class MatmulKernel : public Kernel {
       }
       return;
     }
-    const Grid grid = choose_grid(parts, shape_.m, shape_.n);
+    const int first = band.row_begin, height = band.row_end - band.row_begin;
+    const Grid grid = choose_grid(parts, height, shape_.n);
     parallel.parts(grid.rows * grid.columns, [&](int part) {
       const int row = part / grid.columns, column = part % grid.columns;
-      const Region region{cut(shape_.m, row, grid.rows),
-                          cut(shape_.m, row + 1, grid.rows),
+      const Region region{first + cut(height, row, grid.rows),
+                          first + cut(height, row + 1, grid.rows),
                           cut(shape_.n, column, grid.columns),
                           cut(shape_.n, column + 1, grid.columns),
                           0,
