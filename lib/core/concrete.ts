@@ -26,17 +26,28 @@ class SlotReference {
 
 const collected = new FinalizationRegistry<SlotReference>((reference) => reference.free());
 
-/** Tensors made while a `scope` runs. */
-let scopeTensors: Set<ConcreteTensor> | undefined;
+/** What a scope, or a long call, will dispose of. */
+export type TensorOwner = Set<Tensor>;
+
+/** The owner of the tensors that are made now. */
+let currentOwner: TensorOwner | undefined;
 
 export class ConcreteTensor extends Tensor {
   private readonly reference: SlotReference;
+  private owner: TensorOwner | undefined;
 
   constructor(type: TensorType, slot: number) {
     super(type);
     this.reference = new SlotReference(slot);
     collected.register(this, this.reference);
-    scopeTensors?.add(this);
+    this.moveTo(currentOwner);
+  }
+
+  /** Hands the tensor over to another owner, or to nobody. */
+  moveTo(owner: TensorOwner | undefined): void {
+    this.owner?.delete(this);
+    this.owner = owner;
+    owner?.add(this);
   }
 
   /** The slot. @throws {DisposedError} */
@@ -56,14 +67,14 @@ export class ConcreteTensor extends Tensor {
 
   dispose(): void {
     this.reference.free();
-    scopeTensors?.delete(this);
+    this.moveTo(undefined);
   }
 
   /** Marks the tensor disposed when its slot has been consumed by a run that it was donated to. */
   consume(): void {
     if (this.reference.slot >= 0) returnSlot(this.reference.slot);
     this.reference.slot = -1;
-    scopeTensors?.delete(this);
+    this.moveTo(undefined);
   }
 
   async data(): Promise<TypedArray> {
@@ -107,11 +118,16 @@ export class ConcreteTensor extends Tensor {
  * @throws {DisposedError} `f` is asynchronous: work after an `await` would not be covered.
  */
 export function scope<T>(f: () => T): T {
-  const outer = scopeTensors;
-  const inner = new Set<ConcreteTensor>();
-  scopeTensors = inner;
+  return scopeInto(currentOwner, f);
+}
+
+/** `scope`, with an owner for the tensors in what `f` returns. */
+export function scopeInto<T>(owner: TensorOwner | undefined, f: () => T): T {
+  const outer = currentOwner;
+  const inner: TensorOwner = new Set();
+  currentOwner = inner;
   let result: T;
-  const kept = new Set<unknown>();
+  let kept: (tensor: Tensor) => boolean = () => false;
   try {
     result = f();
     if (result instanceof Promise) {
@@ -120,22 +136,29 @@ export function scope<T>(f: () => T): T {
         hint: 'compute inside the scope, await the results outside',
       });
     }
-    keep(result, kept);
+    kept = isKept(result);
   } finally {
-    scopeTensors = outer;
+    currentOwner = outer;
     for (const tensor of inner) {
-      if (!kept.has(tensor)) tensor.dispose();
-      else outer?.add(tensor);
+      if (!kept(tensor)) tensor.dispose();
+      else if (tensor instanceof ConcreteTensor) tensor.moveTo(owner);
     }
   }
   return result;
 }
 
-function keep(value: unknown, kept: Set<unknown>): void {
-  if (typeof value !== 'object' || value === null || kept.has(value)) return;
-  kept.add(value);
-  if (!(value instanceof Tensor) && !ArrayBuffer.isView(value))
-    for (const child of Object.values(value)) keep(child, kept);
+/** Whether a tensor is part of a result: in arrays, objects, maps and sets, at any depth. */
+export function isKept(result: unknown): (tensor: Tensor) => boolean {
+  const seen = new Set<unknown>();
+  const visit = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null || seen.has(value)) return;
+    seen.add(value);
+    if (value instanceof Tensor || ArrayBuffer.isView(value)) return;
+    const children = value instanceof Map || value instanceof Set ? value.values() : Object.values(value);
+    for (const child of children) visit(child);
+  };
+  visit(result);
+  return (tensor) => seen.has(tensor);
 }
 
 function flattenNested(data: NestedArray): { values: (number | boolean)[]; shape: number[] } {

@@ -4,19 +4,11 @@ import { NumericalError, ShapeError } from '../core/errors.js';
 import { full } from '../core/ops/arrays.js';
 import { add, div, greater, logicalAnd, mul, sub, zerosLike } from '../core/ops/elementwise.js';
 import { sum } from '../core/ops/reductions.js';
-import { Stream } from '../core/runtime.js';
 import type { Tensor } from '../core/tensor.js';
 import { jit } from '../transforms/jit.js';
 import { emit, whileLoop } from '../transforms/loops.js';
-import {
-  checkCount,
-  checkDevice,
-  checkKeys,
-  checkPositive,
-  type SolverOptions,
-  solverOptionKeys,
-  withStream,
-} from './options.js';
+import { checkCount, checkDevice, checkKeys, checkPositive, type SolverOptions, solverOptionKeys } from './options.js';
+import { work } from './work.js';
 
 export interface ConjugateGradientOptions extends SolverOptions {
   /** Where to start, of the type of b. Default: zero. */
@@ -100,16 +92,13 @@ export async function conjugateGradient(
     });
     return { x, k, rr, size };
   });
-  const stream = new Stream();
   const { onProgress } = options;
-  stream.onEmit((_, { iteration }) => onProgress?.({ iteration: iteration as number, maxIterations }));
-  return withStream(op, stream, options, async () => {
-    const result = stream.run(() => solve(b, options.initial ?? zerosLike(b), scalar(tolerance, b.dtype)));
+  return work(op, options, async (here) => {
+    here.onEmit((_, { iteration }) => onProgress?.({ iteration: iteration as number, maxIterations }));
+    const result = here.run(() => solve(b, options.initial ?? zerosLike(b), scalar(tolerance, b.dtype)));
     const [iterations, rr, size] = await Promise.all([result.k.item(), result.rr.item(), result.size.item()]);
-    for (const value of [result.k, result.rr, result.size]) value.dispose();
     const residual = size === 0 ? Math.sqrt(rr) : Math.sqrt(rr / size);
     if (!Number.isFinite(residual)) {
-      result.x.dispose();
       throw new NumericalError(
         op,
         `Expected a positive definite operator, received one that broke down after ${iterations} iterations`,

@@ -1,6 +1,5 @@
 /** Options and reports that all solvers and systems share. */
-import { AbortError, DeviceError, DomainError } from '../core/errors.js';
-import type { Stream } from '../core/runtime.js';
+import { DeviceError, DomainError } from '../core/errors.js';
 
 /** How far a long call has come. */
 export interface Progress {
@@ -70,31 +69,4 @@ export function checkCount(op: string, name: string, value: number, low = 1): nu
 export function checkDevice(op: string, device: string | undefined): void {
   if (device === undefined || device === 'cpu') return;
   throw new DeviceError(op, `Expected device 'cpu', received '${device}'`, { hint: 'this build has no other backend' });
-}
-
-/**
- * Runs `work` with its stream tied to the abort signal and to progress: an abort stops the stream's Programs, and the error says so.
- */
-export async function withStream<T>(
-  op: string,
-  stream: Stream,
-  { signal }: Pick<SolverOptions, 'signal'>,
-  work: () => Promise<T>,
-): Promise<T> {
-  const aborted = (): AbortError =>
-    new AbortError(op, 'Expected to run to the end, received an abort signal', { cause: signal?.reason });
-  if (signal?.aborted) {
-    stream.dispose();
-    throw aborted();
-  }
-  const abort = (): void => stream.abort();
-  signal?.addEventListener('abort', abort, { once: true });
-  try {
-    return await work();
-  } catch (error) {
-    throw signal?.aborted ? aborted() : error;
-  } finally {
-    signal?.removeEventListener('abort', abort);
-    stream.dispose();
-  }
 }

@@ -4,20 +4,12 @@ import { NumericalError } from '../core/errors.js';
 import { full } from '../core/ops/arrays.js';
 import { add, div, greater, logicalAnd, mul, sqrt, square, sub, where } from '../core/ops/elementwise.js';
 import { sum } from '../core/ops/reductions.js';
-import { Stream } from '../core/runtime.js';
 import type { Tensor } from '../core/tensor.js';
 import { grad } from '../transforms/differentiate.js';
 import { jit } from '../transforms/jit.js';
 import { emit, whileLoop } from '../transforms/loops.js';
-import {
-  checkCount,
-  checkDevice,
-  checkKeys,
-  checkPositive,
-  type SolverOptions,
-  solverOptionKeys,
-  withStream,
-} from './options.js';
+import { checkCount, checkDevice, checkKeys, checkPositive, type SolverOptions, solverOptionKeys } from './options.js';
+import { work } from './work.js';
 
 export interface ProximalGradientOptions extends SolverOptions {
   /** Step 1/L for the Lipschitz constant L of ∇f. Required. */
@@ -89,15 +81,12 @@ export async function proximalGradient(
       },
     ),
   );
-  const stream = new Stream();
   const { onProgress } = options;
-  stream.onEmit((_, { iteration }) => onProgress?.({ iteration: iteration as number, maxIterations }));
-  return withStream(op, stream, options, async () => {
-    const { x, y, t, k, change } = stream.run(() => solve(initial, scalar(tolerance, dtype)));
+  return work(op, options, async (here) => {
+    here.onEmit((_, { iteration }) => onProgress?.({ iteration: iteration as number, maxIterations }));
+    const { x, k, change } = here.run(() => solve(initial, scalar(tolerance, dtype)));
     const [iterations, residual] = await Promise.all([k.item(), change.item()]);
-    for (const value of [y, t, k, change]) value.dispose();
     if (!Number.isFinite(residual)) {
-      x.dispose();
       throw new NumericalError(op, `Expected finite iterates, received ${residual} after ${iterations} iterations`, {
         hint: `stepSize ${stepSize} may exceed 1/L`,
       });

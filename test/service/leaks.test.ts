@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { grad, idle, jit, memory, ones, random, scope, type Tensor, tensor } from '../../lib/index.js';
+import { grad, idle, jit, memory, ones, ReluNetwork, random, scope, type Tensor, tensor } from '../../lib/index.js';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
@@ -94,5 +94,40 @@ describe('memory', () => {
     product.dispose();
     x.dispose();
     expect((await read).length).toBe(90_000);
+  });
+});
+
+describe('a long call', () => {
+  const [x, y] = [random.normal(random.key(8), [200, 6]), random.normal(random.key(9), [200])];
+
+  it('leaves its result and nothing else', async () => {
+    const model = await ReluNetwork.fit(x, y, { maxIterations: 50, patterns: 8 });
+    model.dispose();
+    await settle();
+    const { handles } = memory();
+    for (let k = 0; k < 5; k++) (await ReluNetwork.fit(x, y, { maxIterations: 50, patterns: 8 })).dispose();
+    await settle();
+    expect(memory().handles).toBe(handles);
+  });
+
+  it('leaves nothing when it is aborted, 1,000 times', async () => {
+    await settle();
+    const { handles, used } = memory();
+    for (let k = 0; k < 1000; k++) {
+      const controller = new AbortController();
+      const fit = ReluNetwork.fit(x, y, {
+        tolerance: 1e-12,
+        maxIterations: 1e6,
+        patterns: 8,
+        signal: controller.signal,
+      });
+      // Some before they start to iterate, some in the middle of it.
+      if (k % 10 === 0) await new Promise((resolve) => setTimeout(resolve, k % 7));
+      controller.abort();
+      await expect(fit).rejects.toMatchObject({ name: 'AbortError', op: 'ReluNetwork.fit' });
+    }
+    await settle();
+    expect(memory().handles).toBeLessThanOrEqual(handles);
+    expect(memory().used).toBeLessThanOrEqual(used);
   });
 });

@@ -1,18 +1,17 @@
 /** The non-convex baseline: the same network and objective, trained by back-propagation with SGD or Adam. */
-import { scope, tensor } from '../../core/concrete.js';
+import { tensor } from '../../core/concrete.js';
 import { NumericalError } from '../../core/errors.js';
 import { take } from '../../core/ops/arrays.js';
 import { add, mul, relu, square } from '../../core/ops/elementwise.js';
 import { matmul } from '../../core/ops/linalg.js';
 import { key, normal, split } from '../../core/ops/random.js';
 import { sum } from '../../core/ops/reductions.js';
-import type { Stream } from '../../core/runtime.js';
 import type { Tensor } from '../../core/tensor.js';
-import { disposeTree } from '../../core/tree.js';
 import { batches } from '../../data/preparation.js';
 import { squaredLoss } from '../../nn/index.js';
 import { adam, applyUpdates, sgd } from '../../solvers/optimizers.js';
 import type { HistoryPoint, SolverOptions } from '../../solvers/options.js';
+import type { Work } from '../../solvers/work.js';
 import { valueAndGrad } from '../../transforms/differentiate.js';
 import { jit } from '../../transforms/jit.js';
 import { scan } from '../../transforms/loops.js';
@@ -38,11 +37,11 @@ export interface BaselineSettings {
 }
 
 /**
- * Mini-batch training on `stream`, one native Program an epoch.
+ * Mini-batch training, one native Program an epoch.
  * @param x  [n, d].  @param y  targets [n, C].
  */
 export async function trainBaseline(
-  stream: Stream,
+  here: Work,
   x: Tensor,
   y: Tensor,
   settings: BaselineSettings,
@@ -55,7 +54,6 @@ export async function trainBaseline(
     settings.optimizer === 'adam'
       ? adam(settings.learningRate)
       : sgd(settings.learningRate, { momentum: settings.momentum });
-  const on = <T>(f: () => T): T => stream.run(() => scope(f));
 
   const penalty = (p: NetworkParameters): Tensor => mul(add(sum(square(p.hidden)), sum(square(p.output))), beta / 2);
   const objective = (p: NetworkParameters): Tensor => add(squaredLoss(forward(p, x), y), penalty(p));
@@ -80,7 +78,7 @@ export async function trainBaseline(
   );
   const evaluate = jit(objective);
 
-  let carry: Carry = on(() => {
+  let carry: Carry = here.run(() => {
     const [hiddenKey, outputKey] = split(key(seed)) as [Tensor, Tensor];
     const parameters = {
       hidden: mul(normal(hiddenKey, [d, width], { dtype }), Math.sqrt(2 / d)),
@@ -97,7 +95,7 @@ export async function trainBaseline(
     order.forEach((rows, at) => {
       flat.set(rows, at * size);
     });
-    const { next, value } = on(() => {
+    const { next, value } = here.run(() => {
       const after = epoch(carry, tensor(flat, { shape: [order.length, size] })) as Carry;
       return { next: after, value: evaluate(after.parameters) };
     });
@@ -116,6 +114,5 @@ export async function trainBaseline(
     history.push({ iteration: k, time: (performance.now() - started) / 1000, objective: current });
     onProgress?.({ iteration: k, maxIterations: epochs, objective: current });
   }
-  disposeTree(carry.state);
   return { parameters: carry.parameters, history };
 }

@@ -1,13 +1,13 @@
 /** Training to a certified optimum: ADMM in native chunks, penalties balanced between them, certificates on the way. */
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
-import { scalar, scope } from '../../core/concrete.js';
+import { scalar } from '../../core/concrete.js';
 import { NumericalError } from '../../core/errors.js';
 import { cast, mul, square } from '../../core/ops/elementwise.js';
 import { mean, sum } from '../../core/ops/reductions.js';
-import type { Stream } from '../../core/runtime.js';
 import type { Tensor } from '../../core/tensor.js';
 import { disposeTree } from '../../core/tree.js';
 import type { HistoryPoint, SolverOptions } from '../../solvers/options.js';
+import type { Work } from '../../solvers/work.js';
 import {
   type AdmmFactor,
   type AdmmState,
@@ -95,17 +95,13 @@ function nextStop(iteration: number, limit: number): number {
 
 const isBalancingPoint = (iteration: number): boolean => iteration >= 10 && Number.isInteger(Math.log2(iteration / 10));
 
-/** Solves the convex program on `stream`. Everything it computes is enqueued there, so an abort of the stream ends it. */
-export async function solveConvex(
-  stream: Stream,
-  data: ConvexProblem,
-  settings: ConvexSettings,
-): Promise<ConvexSolution> {
+/** Solves the convex program. */
+export async function solveConvex(here: Work, data: ConvexProblem, settings: ConvexSettings): Promise<ConvexSolution> {
   const { beta, tolerance, maxIterations, solver, onProgress } = settings;
   const started = performance.now();
   const [n, d] = data.x.shape as [number, number];
   const [classes, patterns] = [data.y.shape[0], data.masks.shape[0]];
-  const on = <T>(f: () => T): T => stream.run(() => scope(f));
+  const on = <T>(f: () => T): T => here.run(f);
 
   const [scale, meanSquare] = await readAll(on(() => [sum(square(data.x)).div(n), mean(square(data.y))]));
   const sigma2 = scale > 0 ? scale : 1;
@@ -120,14 +116,14 @@ export async function solveConvex(
   let factor = on(() => factorOf(set, rho));
   await eventLoopTurn();
   let state = on(() => initialState(classes, patterns, n, d, data.x.dtype));
-  const certifier = new Certifier(stream, data, { beta, tau, solver, relaxation, sigma2 });
+  const certifier = new Certifier(here, data, { beta, tau, solver, relaxation, sigma2 });
 
   const history: AdmmHistoryPoint[] = [];
   let iteration = 0;
   let objective = Number.NaN;
   let certified: Omit<ConvexSolution, 'iterations' | 'converged' | 'history'> | undefined;
   let nextCertificate = Math.min(500, maxIterations);
-  stream.onEmit((_, { iteration: inner }) => {
+  here.onEmit((_, { iteration: inner }) => {
     onProgress?.({
       iteration: iteration + (inner as number),
       maxIterations,
@@ -191,17 +187,8 @@ export async function solveConvex(
       nextCertificate = Math.min(2 * nextCertificate, maxIterations);
     }
   }
-  disposeTree([state, factor]);
   const result = certified as NonNullable<typeof certified>;
-  certifier.dispose();
-  disposeSetUp(set, data);
   return { ...result, iterations: iteration, converged: result.certificate.relativeGap <= tolerance, history };
-}
-
-/** Disposes of what `setUp` made, but for the data that it was given. */
-function disposeSetUp({ problem, kernel }: SetUp, data: object): void {
-  const given = new Set<unknown>(Object.values(data));
-  for (const value of [...Object.values(problem), ...Object.values(kernel)]) if (!given.has(value)) value.dispose();
 }
 
 async function readAll(tensors: readonly Tensor[]): Promise<number[]> {
@@ -213,14 +200,14 @@ class Certifier {
   private wide: { data: ConvexProblem; set: SetUp; directions: Tensor } | undefined;
 
   constructor(
-    private readonly stream: Stream,
+    private readonly here: Work,
     private readonly data: ConvexProblem,
     private readonly settings: { beta: number; tau: number; solver: InnerSolver; relaxation: number; sigma2: number },
   ) {}
 
   /** Enqueues, and gives the event loop a turn: each call traces and compiles at most one Program of some size. */
   private async on<T>(f: () => T): Promise<T> {
-    const result = this.stream.run(() => scope(f));
+    const result = this.here.run(f);
     await eventLoopTurn();
     return result;
   }
@@ -284,16 +271,9 @@ class Certifier {
   }
 
   private async countActive(v: Tensor): Promise<number> {
-    const norms = this.stream.run(() => scope(() => sum(square(v), 3)));
+    const norms = this.here.run(() => sum(square(v), 3));
     const values = await norms.data();
     norms.dispose();
     return values.filter((value) => value > 0).length;
-  }
-
-  dispose(): void {
-    if (!this.wide) return;
-    const { data, set, directions } = this.wide;
-    disposeSetUp(set, {});
-    disposeTree([data.x, data.y, data.masks, directions]);
   }
 }

@@ -13,7 +13,6 @@ import { reshape, take, transpose } from '../../core/ops/arrays.js';
 import { cast, greaterEqual } from '../../core/ops/elementwise.js';
 import { matmul } from '../../core/ops/linalg.js';
 import { argMax } from '../../core/ops/reductions.js';
-import { Stream } from '../../core/runtime.js';
 import { Tensor } from '../../core/tensor.js';
 import { dataArray } from '../../data/data-array.js';
 import { readSafetensors, writeSafetensors } from '../../data/safetensors.js';
@@ -25,8 +24,8 @@ import {
   type Report,
   type SolverOptions,
   solverOptionKeys,
-  withStream,
 } from '../../solvers/options.js';
+import { work } from '../../solvers/work.js';
 import { jit } from '../../transforms/jit.js';
 import type { InnerSolver } from './admm.js';
 import { forward, type NetworkParameters, trainBaseline } from './baseline.js';
@@ -158,26 +157,25 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
     checkTask(FIT, task);
     checkDevice(FIT, options.device);
 
-    const stream = new Stream();
-    return withStream(FIT, stream, { signal }, async () => {
+    return work(FIT, { signal }, async (here) => {
       const started = performance.now();
       const features = await checkData(FIT, 'x', x, dtype);
+      if (features !== x) here.own(features);
       const targets = await checkTargets(FIT, y, features.shape[0], task, features);
-      const data = stream.run(() => (bias ? withBias(features) : features));
+      here.own(targets.y);
+      const data = here.run(() => (bias ? withBias(features) : features));
       const [n, d] = data.shape as [number, number];
       const sampled =
         patterns instanceof Tensor ? givenPatterns(patterns, n, data) : await samplePatterns(data, patterns, { seed });
+      here.own(sampled.masks);
       const inner = solver === 'auto' ? (n <= d * sampled.masks.shape[0] ? 'woodbury' : 'direct') : solver;
       const { onProgress } = options;
       const solution = await solveConvex(
-        stream,
+        here,
         { x: data, y: targets.y, masks: sampled.masks, complete: sampled.complete },
         { beta, tolerance, maxIterations, solver: inner, rho, onProgress },
       );
       const parameters = await recover(solution.v, data.dtype);
-      for (const value of [solution.v, sampled.masks, targets.y]) value.dispose();
-      if (data !== x) data.dispose();
-      if (features !== x) features.dispose();
       return new ReluNetwork<ConvexReport>(parameters, task, targets.classes, bias, {
         method: 'convex',
         converged: solution.converged,
@@ -219,18 +217,16 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
     checkTask(op, task);
     checkDevice(op, options.device);
 
-    const stream = new Stream();
-    return withStream(op, stream, { signal }, async () => {
+    return work(op, { signal }, async (here) => {
       const started = performance.now();
       const features = await checkData(op, 'x', x);
+      if (features !== x) here.own(features);
       const targets = await checkTargets(op, y, features.shape[0], task, features);
-      const [data, columns] = stream.run(() => [bias ? withBias(features) : features, transpose(targets.y)]);
+      here.own(targets.y);
+      const [data, columns] = here.run(() => [bias ? withBias(features) : features, transpose(targets.y)]);
       const { onProgress } = options;
       const settings = { beta, width, epochs, batchSize, optimizer, learningRate, momentum, seed, onProgress };
-      const { parameters, history } = await trainBaseline(stream, data, columns, settings);
-      for (const value of [columns, targets.y]) value.dispose();
-      if (data !== x) data.dispose();
-      if (features !== x) features.dispose();
+      const { parameters, history } = await trainBaseline(here, data, columns, settings);
       return new ReluNetwork<BaselineReport>(parameters, task, targets.classes, bias, {
         method: optimizer,
         converged: false,
