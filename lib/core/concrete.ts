@@ -147,6 +147,17 @@ export function scopeInto<T>(owner: TensorOwner | undefined, f: () => T): T {
   return result;
 }
 
+/** Calls `f`; the tensors it makes belong to no scope: what is kept for later calls must not end with this one. */
+export function unowned<T>(f: () => T): T {
+  const outer = currentOwner;
+  currentOwner = undefined;
+  try {
+    return f();
+  } finally {
+    currentOwner = outer;
+  }
+}
+
 /** Whether a tensor is part of a result: in arrays, objects, maps and sets, at any depth. */
 export function isKept(result: unknown): (tensor: Tensor) => boolean {
   const seen = new Set<unknown>();

@@ -1,5 +1,5 @@
 /** jit: trace once per signature, then run natively. */
-import { ConcreteTensor, scalar } from '../core/concrete.js';
+import { ConcreteTensor, scalar, unowned } from '../core/concrete.js';
 import { DisposedError, DomainError } from '../core/errors.js';
 import { CompiledProgram } from '../core/runtime.js';
 import { Tensor } from '../core/tensor.js';
@@ -97,12 +97,8 @@ function compile(
   tensors: readonly Tensor[],
   donate: ReadonlySet<number>,
 ): Entry {
-  const { program, captures, output } = traceFunction(
-    'jit',
-    f,
-    shape,
-    tensors.map((value) => value.type),
-  );
+  const types = tensors.map((value) => value.type);
+  const { program, captures, output } = unowned(() => traceFunction('jit', f, shape, types));
   const donated: number[] = [];
   let at = captures.length;
   args.forEach((arg, position) => {

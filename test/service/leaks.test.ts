@@ -52,6 +52,14 @@ describe('memory', () => {
     kept.last.dispose();
   });
 
+  it('a jitted function keeps its constants beyond the scope that it was traced in', async () => {
+    const scaled = jit((x: Tensor) => x.mul(tensor([1, 2, 3])));
+    for (let k = 0; k < 2; k++) {
+      using y = scope(() => scaled(ones([3])));
+      expect(await y.array()).toEqual([1, 2, 3]);
+    }
+  });
+
   it('a failing scope returns everything', async () => {
     await settle();
     const { handles } = memory();

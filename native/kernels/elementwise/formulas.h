@@ -190,24 +190,22 @@ COTANGENT_FN V divide(V x, V y) {
   }
 }
 
-// NaN when an operand is NaN.
+// NaN when an operand is NaN. The operand that is looked at is the one that is a constant in most programs.
 template <class V>
 COTANGENT_FN V maximum(V x, V y) {
-  const V larger = blend(x > y, x, y);  // y when one of them is NaN
   if constexpr (FormatOf<V>::kFloating) {
-    return blend(x == x, larger, x);
+    return blend(y == y, Traits<V>::larger(y, x), y);
   } else {
-    return larger;
+    return blend(x > y, x, y);
   }
 }
 
 template <class V>
 COTANGENT_FN V minimum(V x, V y) {
-  const V smaller = blend(x < y, x, y);
   if constexpr (FormatOf<V>::kFloating) {
-    return blend(x == x, smaller, x);
+    return blend(y == y, Traits<V>::smaller(y, x), y);
   } else {
-    return smaller;
+    return blend(x < y, x, y);
   }
 }
 

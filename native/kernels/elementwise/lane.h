@@ -20,7 +20,7 @@
 namespace cotangent::formula {
 
 // Scalar: element type. Bits, Unsigned: integers of the same width. Arithmetic: type in which sums wrap instead of
-// overflowing.
+// overflowing. larger, smaller: the machine's instruction; b, or NaN, when an operand is NaN; either of two zeros.
 template <class V>
 struct Traits;
 
@@ -39,6 +39,8 @@ struct Traits<float> {
   static constexpr bool kFused = COTANGENT_SCALAR_FMA;
   COTANGENT_MEMBER float madd(float a, float b, float c) { return kFused ? __builtin_fmaf(a, b, c) : a * b + c; }
   COTANGENT_MEMBER float square_root(float x) { return __builtin_sqrtf(x); }
+  COTANGENT_MEMBER float larger(float a, float b) { return a > b ? a : b; }
+  COTANGENT_MEMBER float smaller(float a, float b) { return a < b ? a : b; }
   COTANGENT_MEMBER bool any(int32_t mask) { return mask != 0; }
 };
 
@@ -51,6 +53,8 @@ struct Traits<double> {
   static constexpr bool kFused = COTANGENT_SCALAR_FMA;
   COTANGENT_MEMBER double madd(double a, double b, double c) { return kFused ? __builtin_fma(a, b, c) : a * b + c; }
   COTANGENT_MEMBER double square_root(double x) { return __builtin_sqrt(x); }
+  COTANGENT_MEMBER double larger(double a, double b) { return a > b ? a : b; }
+  COTANGENT_MEMBER double smaller(double a, double b) { return a < b ? a : b; }
   COTANGENT_MEMBER bool any(int64_t mask) { return mask != 0; }
 };
 

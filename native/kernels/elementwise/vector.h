@@ -74,21 +74,29 @@ struct Traits<COTANGENT_TARGET::FloatVector> {
   static constexpr bool kFused = true;
   COTANGENT_MEMBER V madd(V a, V b, V c) { return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
   COTANGENT_MEMBER V square_root(V x) { return (V)_mm512_maskz_sqrt_ps(0xffff, (__m512)x); }
+  COTANGENT_MEMBER V larger(V a, V b) { return (V)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b); }
+  COTANGENT_MEMBER V smaller(V a, V b) { return (V)_mm512_maskz_min_ps(0xffff, (__m512)a, (__m512)b); }
   COTANGENT_MEMBER bool any(Bits m) { return _mm512_test_epi32_mask((__m512i)m, (__m512i)m) != 0; }
 #elif defined(__AVX2__)
   static constexpr bool kFused = true;
   COTANGENT_MEMBER V madd(V a, V b, V c) { return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
   COTANGENT_MEMBER V square_root(V x) { return (V)_mm256_sqrt_ps((__m256)x); }
+  COTANGENT_MEMBER V larger(V a, V b) { return (V)_mm256_max_ps((__m256)a, (__m256)b); }
+  COTANGENT_MEMBER V smaller(V a, V b) { return (V)_mm256_min_ps((__m256)a, (__m256)b); }
   COTANGENT_MEMBER bool any(Bits m) { return !_mm256_testz_si256((__m256i)m, (__m256i)m); }
 #elif defined(__x86_64__)
   static constexpr bool kFused = false;
   COTANGENT_MEMBER V madd(V a, V b, V c) { return a * b + c; }
   COTANGENT_MEMBER V square_root(V x) { return (V)_mm_sqrt_ps((__m128)x); }
+  COTANGENT_MEMBER V larger(V a, V b) { return (V)_mm_max_ps((__m128)a, (__m128)b); }
+  COTANGENT_MEMBER V smaller(V a, V b) { return (V)_mm_min_ps((__m128)a, (__m128)b); }
   COTANGENT_MEMBER bool any(Bits m) { return _mm_movemask_epi8((__m128i)m) != 0; }
 #else
   static constexpr bool kFused = true;
   COTANGENT_MEMBER V madd(V a, V b, V c) { return (V)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
   COTANGENT_MEMBER V square_root(V x) { return (V)vsqrtq_f32((float32x4_t)x); }
+  COTANGENT_MEMBER V larger(V a, V b) { return (V)vmaxq_f32((float32x4_t)a, (float32x4_t)b); }
+  COTANGENT_MEMBER V smaller(V a, V b) { return (V)vminq_f32((float32x4_t)a, (float32x4_t)b); }
   COTANGENT_MEMBER bool any(Bits m) { return vmaxvq_u32((uint32x4_t)m) != 0; }
 #endif
 };
@@ -104,21 +112,29 @@ struct Traits<COTANGENT_TARGET::DoubleVector> {
   static constexpr bool kFused = true;
   COTANGENT_MEMBER V madd(V a, V b, V c) { return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
   COTANGENT_MEMBER V square_root(V x) { return (V)_mm512_maskz_sqrt_pd(0xff, (__m512d)x); }
+  COTANGENT_MEMBER V larger(V a, V b) { return (V)_mm512_maskz_max_pd(0xff, (__m512d)a, (__m512d)b); }
+  COTANGENT_MEMBER V smaller(V a, V b) { return (V)_mm512_maskz_min_pd(0xff, (__m512d)a, (__m512d)b); }
   COTANGENT_MEMBER bool any(Bits m) { return _mm512_test_epi64_mask((__m512i)m, (__m512i)m) != 0; }
 #elif defined(__AVX2__)
   static constexpr bool kFused = true;
   COTANGENT_MEMBER V madd(V a, V b, V c) { return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
   COTANGENT_MEMBER V square_root(V x) { return (V)_mm256_sqrt_pd((__m256d)x); }
+  COTANGENT_MEMBER V larger(V a, V b) { return (V)_mm256_max_pd((__m256d)a, (__m256d)b); }
+  COTANGENT_MEMBER V smaller(V a, V b) { return (V)_mm256_min_pd((__m256d)a, (__m256d)b); }
   COTANGENT_MEMBER bool any(Bits m) { return !_mm256_testz_si256((__m256i)m, (__m256i)m); }
 #elif defined(__x86_64__)
   static constexpr bool kFused = false;
   COTANGENT_MEMBER V madd(V a, V b, V c) { return a * b + c; }
   COTANGENT_MEMBER V square_root(V x) { return (V)_mm_sqrt_pd((__m128d)x); }
+  COTANGENT_MEMBER V larger(V a, V b) { return (V)_mm_max_pd((__m128d)a, (__m128d)b); }
+  COTANGENT_MEMBER V smaller(V a, V b) { return (V)_mm_min_pd((__m128d)a, (__m128d)b); }
   COTANGENT_MEMBER bool any(Bits m) { return _mm_movemask_epi8((__m128i)m) != 0; }
 #else
   static constexpr bool kFused = true;
   COTANGENT_MEMBER V madd(V a, V b, V c) { return (V)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b); }
   COTANGENT_MEMBER V square_root(V x) { return (V)vsqrtq_f64((float64x2_t)x); }
+  COTANGENT_MEMBER V larger(V a, V b) { return (V)vmaxq_f64((float64x2_t)a, (float64x2_t)b); }
+  COTANGENT_MEMBER V smaller(V a, V b) { return (V)vminq_f64((float64x2_t)a, (float64x2_t)b); }
   COTANGENT_MEMBER bool any(Bits m) { return vmaxvq_u32((uint32x4_t)m) != 0; }
 #endif
 };
