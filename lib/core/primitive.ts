@@ -36,6 +36,15 @@ export interface TransposeContext<P extends Params> {
   readonly params: P;
 }
 
+/** What a batching rule is given: operands that carry the batch as axis 0 where `batched`, and one lane's operand elsewhere. */
+export interface BatchContext<P extends Params> {
+  readonly inputs: readonly Tensor[];
+  readonly batched: readonly boolean[];
+  /** Length of the batch. */
+  readonly size: number;
+  readonly params: P;
+}
+
 export interface PrimitiveRules<P extends Params> {
   readonly name: string;
   /** Result types. Throws ShapeError or DTypeError. */
@@ -51,6 +60,8 @@ export interface PrimitiveRules<P extends Params> {
   };
   /** Cotangents of the linear operands (null elsewhere), for primitives that are linear in some operand. */
   transpose?(context: TransposeContext<P>): Tangent[];
+  /** All lanes at once: every result with the batch as axis 0. */
+  batch?(context: BatchContext<P>): Tensor[];
   /** Why reverse mode cannot pass, for primitives with only a forward rule. */
   readonly forwardOnly?: string;
   /** Name of the kernel that runs it, where it differs. */
