@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "native/core/pool.h"
-#include "native/napi/napi_error.h"
 
 namespace cotangent {
 namespace {
@@ -63,17 +62,15 @@ Runtime& runtime() {
   return *instance;
 }
 
-Environment::Environment(napi_env env)
+Environment::Environment(Napi::Env env)
     : env_(env),
       runtime_(cotangent::runtime()),
       inline_queue_(runtime_.device, true),
       inline_enabled_(!is_off("COTANGENT_INLINE")),
       fuse_(!is_off("COTANGENT_FUSE")) {
   run_thread_start_hook();
-  napi_value name;
-  check(napi_create_string_utf8(env, "cotangent", NAPI_AUTO_LENGTH, &name));
-  check(napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, deliver, &wake_));
-  check(napi_unref_threadsafe_function(env, wake_));
+  wake_ = Wake::New(env, "cotangent", 0, 1, this);
+  wake_.Unref(env);
 }
 
 Environment::~Environment() = default;
@@ -85,23 +82,22 @@ void Environment::tear_down() {
     closed_ = true;
   }
   runtime_.executor.close(*this);
-  napi_release_threadsafe_function(wake_, napi_tsfn_abort);
+  wake_.Abort();
   tickets_.clear();
   slots_.clear();
   programs_.clear();
   streams_.clear();
   arena_ = {};
   arguments_.clear();
-  if (settled_) napi_delete_reference(env_, settled_);
-  if (progress_) napi_delete_reference(env_, progress_);
-  int64_t adjusted = 0;
-  napi_adjust_external_memory(env_, -reported_bytes_, &adjusted);
+  settled_.Reset();
+  progress_.Reset();
+  Napi::MemoryManagement::AdjustExternalMemory(env_, -reported_bytes_);
 }
 
-void Environment::configure(napi_value settled, napi_value progress) {
-  if (settled_) fail(CT_INTERNAL, "configure", "to be called once", "a second call");
-  check(napi_create_reference(env_, settled, 1, &settled_));
-  check(napi_create_reference(env_, progress, 1, &progress_));
+void Environment::configure(Napi::Function settled, Napi::Function progress) {
+  if (!settled_.IsEmpty()) fail(CT_INTERNAL, "configure", "to be called once", "a second call");
+  settled_ = Napi::Persistent(settled);
+  progress_ = Napi::Persistent(progress);
 }
 
 // --- Programs and streams
@@ -294,8 +290,8 @@ void Environment::release_slots(const int32_t* slots, size_t count) {
 void Environment::report_memory() {
   const int64_t change = bytes_ - reported_bytes_;
   if (change > -kReportStep && change < kReportStep) return;
-  int64_t total = 0;
-  if (napi_adjust_external_memory(env_, change, &total) == napi_ok) reported_bytes_ = bytes_;
+  Napi::MemoryManagement::AdjustExternalMemory(env_, change);
+  reported_bytes_ = bytes_;
 }
 
 void Environment::write(int32_t index, const Type& type, const void* data) {
@@ -395,8 +391,8 @@ Ref<Value> Environment::take_ticket(double id) {
 void Environment::hold_loop(int tickets) {
   const int before = undelivered_;
   undelivered_ += tickets;
-  if (before == 0 && undelivered_ > 0) napi_ref_threadsafe_function(env_, wake_);
-  if (before > 0 && undelivered_ == 0) napi_unref_threadsafe_function(env_, wake_);
+  if (before == 0 && undelivered_ > 0) wake_.Ref(env_);
+  if (before > 0 && undelivered_ == 0) wake_.Unref(env_);
 }
 
 // Any thread.
@@ -408,7 +404,7 @@ void Environment::complete(double ticket) {
 
 void Environment::wake_locked() {
   if (scheduled_ || closed_) return;
-  scheduled_ = napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking) == napi_ok;
+  scheduled_ = wake_.NonBlockingCall() == napi_ok;
 }
 
 // The executor's thread. News that were not delivered yet are overwritten: JavaScript gets the newest.
@@ -425,9 +421,9 @@ void Environment::progress(uint32_t stream, const EmitPlan& emit, const double* 
 // --- delivery: the environment's thread
 // -------------------------------------------------------------------------------------
 
-void Environment::deliver(napi_env env, napi_value, void* context, void*) {
-  if (!env) return;  // the environment is going away, and so may be `context`
-  auto* const self = static_cast<Environment*>(context);
+void Environment::deliver(Napi::Env env, Napi::Function, Environment* self, void*) {
+  if (env == nullptr) return;  // the environment is going away, and so may be `self`
+  const Napi::HandleScope scope(env);
   std::vector<double> tickets;
   std::vector<Progress> news;
   {
@@ -436,64 +432,45 @@ void Environment::deliver(napi_env env, napi_value, void* context, void*) {
     news.swap(self->news_);
     self->scheduled_ = false;
   }
-  for (const Progress& item : news) self->deliver_progress(env, item);
+  for (const Progress& item : news) self->deliver_progress(item);
   if (tickets.empty()) return;
   self->hold_loop(-static_cast<int>(tickets.size()));
   tickets.erase(std::remove_if(tickets.begin(), tickets.end(), [&](double id) { return !self->tickets_.count(id); }),
                 tickets.end());
-  if (!tickets.empty()) self->deliver_settled(env, tickets);
+  if (!tickets.empty()) self->deliver_settled(tickets);
 }
 
 namespace {
 
-napi_value float64_array(napi_env env, const std::vector<double>& values) {
-  void* data = nullptr;
-  napi_value buffer, array;
-  check(napi_create_arraybuffer(env, values.size() * sizeof(double), &data, &buffer));
-  if (!values.empty()) std::memcpy(data, values.data(), values.size() * sizeof(double));
-  check(napi_create_typedarray(env, napi_float64_array, values.size(), buffer, 0, &array));
+Napi::Float64Array float64_array(Napi::Env env, const std::vector<double>& values) {
+  Napi::Float64Array array = Napi::Float64Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), array.Data());
   return array;
 }
 
-napi_value string(napi_env env, const std::string& text) {
-  napi_value value;
-  check(napi_create_string_utf8(env, text.data(), text.size(), &value));
-  return value;
+// What a callback throws is the environment's uncaught exception; without a value, the environment is stopping.
+template <class F>
+void call_back(Napi::Env env, F&& body) {
+  try {
+    body();
+  } catch (const Napi::Error& error) {
+    if (!error.IsEmpty()) napi_fatal_exception(env, error.Value());
+  }
 }
 
 }  // namespace
 
-void Environment::deliver_settled(napi_env env, const std::vector<double>& tickets) {
-  try {
-    const napi_value argument = float64_array(env, tickets);
-    call(env, settled_, 1, &argument);
-  } catch (const NapiError&) {  // nothing can be created any more: the environment stops
-  }
+void Environment::deliver_settled(const std::vector<double>& tickets) {
+  call_back(env_, [&] { settled_.Call({float64_array(env_, tickets)}); });
 }
 
-void Environment::deliver_progress(napi_env env, const Progress& progress) {
-  try {
-    napi_value names, stream;
-    check(napi_create_array_with_length(env, progress.names.size(), &names));
-    for (size_t k = 0; k < progress.names.size(); ++k) {
-      check(napi_set_element(env, names, static_cast<uint32_t>(k), string(env, progress.names[k])));
-    }
-    check(napi_create_uint32(env, progress.stream, &stream));
-    const napi_value arguments[] = {stream, string(env, progress.tag), names, float64_array(env, progress.values)};
-    call(env, progress_, 4, arguments);
-  } catch (const NapiError&) {
-  }
-}
-
-// What a callback throws is the environment's uncaught exception.
-void Environment::call(napi_env env, napi_ref callback, size_t count, const napi_value* arguments) {
-  if (!callback) return;
-  napi_value function, receiver, result;
-  check(napi_get_reference_value(env, callback, &function));
-  check(napi_get_undefined(env, &receiver));
-  if (napi_call_function(env, receiver, function, count, arguments, &result) != napi_pending_exception) return;
-  napi_value thrown;
-  if (napi_get_and_clear_last_exception(env, &thrown) == napi_ok) napi_fatal_exception(env, thrown);
+void Environment::deliver_progress(const Progress& progress) {
+  call_back(env_, [&] {
+    Napi::Array names = Napi::Array::New(env_, progress.names.size());
+    for (uint32_t k = 0; k < progress.names.size(); ++k) names[k] = progress.names[k];
+    progress_.Call({Napi::Number::New(env_, progress.stream), Napi::String::New(env_, progress.tag), names,
+                    float64_array(env_, progress.values)});
+  });
 }
 
 }  // namespace cotangent

@@ -3,7 +3,7 @@
 #ifndef COTANGENT_NAPI_ENVIRONMENT_H
 #define COTANGENT_NAPI_ENVIRONMENT_H
 
-#include <node_api.h>
+#include <napi.h>
 
 #include <memory>
 #include <mutex>
@@ -17,14 +17,14 @@ namespace cotangent {
 
 class Environment final : private Client {
  public:
-  // Throws Error, or NapiError from the binding's helpers.
-  explicit Environment(napi_env env);
+  // Throws Error or Napi::Error.
+  explicit Environment(Napi::Env env);
   ~Environment();
 
   // The environment goes away: aborts and awaits its work, lets go of everything.
   void tear_down();
 
-  void configure(napi_value settled, napi_value progress);
+  void configure(Napi::Function settled, Napi::Function progress);
 
   uint32_t compile(const double* words, size_t count, const std::vector<std::string>& names);
   void release_program(uint32_t program);
@@ -88,10 +88,9 @@ class Environment final : private Client {
   void progress(uint32_t stream, const EmitPlan& emit, const double* values) override;
   void complete(double ticket);
   void wake_locked();
-  static void deliver(napi_env env, napi_value callback, void* context, void* data);
-  void deliver_settled(napi_env env, const std::vector<double>& tickets);
-  void deliver_progress(napi_env env, const Progress& progress);
-  void call(napi_env env, napi_ref callback, size_t count, const napi_value* arguments);
+  static void deliver(Napi::Env env, Napi::Function callback, Environment* context, void* data);
+  void deliver_settled(const std::vector<double>& tickets);
+  void deliver_progress(const Progress& progress);
 
   ProgramEntry& program(uint32_t id);
   Stream& stream(uint32_t id);
@@ -108,7 +107,7 @@ class Environment final : private Client {
   void report_memory();
   bool terminating();
 
-  const napi_env env_;
+  const Napi::Env env_;
   Runtime& runtime_;
   const Queue inline_queue_;
   const bool inline_enabled_, fuse_;
@@ -123,8 +122,9 @@ class Environment final : private Client {
   uint64_t handles_ = 0;
   int64_t bytes_ = 0, reported_bytes_ = 0;  // held by slots; as the collector knows it
 
-  napi_threadsafe_function wake_ = nullptr;
-  napi_ref settled_ = nullptr, progress_ = nullptr;
+  using Wake = Napi::TypedThreadSafeFunction<Environment, void, deliver>;
+  Wake wake_;
+  Napi::FunctionReference settled_, progress_;
   int undelivered_ = 0;  // tickets that will appear in `settled`
 
   std::mutex mutex_;  // guards what follows

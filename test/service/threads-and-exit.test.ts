@@ -38,19 +38,23 @@ describe('worker threads', () => {
     expect(alone).toEqual(together[2]);
   });
 
-  it('are terminated in the middle of their work, and the others go on', async () => {
-    for (let round = 0; round < 5; round++) {
-      const worker = new Worker(fixture('endless-worker.mjs'));
-      await new Promise((resolve, reject) => {
-        worker.once('message', resolve);
-        worker.once('error', reject);
-      });
-      const start = performance.now();
-      await worker.terminate();
-      expect(performance.now() - start).toBeLessThan(2000);
-      expect(await ones([100]).sum().item()).toBe(100);
-    }
-  });
+  it.each(['endless-worker.mjs', 'busy-worker.mjs'])(
+    'are terminated in the middle of their work, and the others go on: %s',
+    async (file) => {
+      for (let round = 0; round < 5; round++) {
+        const worker = new Worker(fixture(file));
+        await new Promise((resolve, reject) => {
+          worker.once('message', resolve);
+          worker.once('error', reject);
+        });
+        await new Promise((resolve) => setTimeout(resolve, 7 * round));
+        const start = performance.now();
+        await worker.terminate();
+        expect(performance.now() - start).toBeLessThan(2000);
+        expect(await ones([100]).sum().item()).toBe(100);
+      }
+    },
+  );
 });
 
 describe('leaving with work in flight', () => {
