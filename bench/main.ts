@@ -14,7 +14,7 @@ import { type BenchCase, type DetailedRow, publicRow } from './harness/types.js'
 import { figure } from './library.js';
 
 const usage = `Usage: node bench/run.mjs [options]
-  --only NAME            one case (repeatable): ${cases.map(({ name }) => name).join(', ')}
+  --only NAME            one case (repeatable): ${[...new Set(cases.map(({ name }) => name))].join(', ')}
   --json                 print the rows as one JSON array and nothing else
   --check                exit with 1 when a limit is missed
   --output DIR           write <date>.json and <date>.svg there; a run of all cases writes to bench/results by default
@@ -76,7 +76,7 @@ function readOptions(args: readonly string[]): Options | undefined {
     throw new UsageError(`[bench] ${(error as Error).message}`);
   }
   if (parsed.help) return undefined;
-  const names = cases.map(({ name }) => name);
+  const names = [...new Set(cases.map(({ name }) => name))];
   for (const name of parsed.only ?? []) {
     if (!names.includes(name))
       throw new UsageError(`[bench] Expected one of ${names.join(', ')} after --only, received '${name}'.`);

@@ -44,7 +44,7 @@ def write_arrays(results, folder, prefix):
 
 
 def load_case(name):
-    spec = importlib.util.spec_from_file_location("bench_case", os.path.join(FOLDER, "cases", f"{name}.py"))
+    spec = importlib.util.spec_from_file_location("bench_case", os.path.join(FOLDER, "cases", f"{name.partition(':')[0]}.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -1,29 +1,36 @@
 /** All cases, in the order in which they run. */
-import type { BenchCase } from '../harness/types.js';
+import { type BenchCase, caseId } from '../harness/types.js';
 import { chain } from './chain.js';
+import { eagerOp } from './eager-op.js';
 import { eventLoop } from './event-loop.js';
 import { idleProcess } from './idle.js';
 import { interleave } from './interleave.js';
-import { mlpStep } from './mlp-step.js';
+import { matmulCases } from './matmul.js';
+import { mlpHvp } from './mlp-hvp.js';
+import { mlpStep, mlpStepCompiled } from './mlp-step.js';
 import { reluNetworkAdmm } from './relu-network-admm.js';
 import { roundTrip } from './round-trip.js';
 import { softThreshold } from './soft-threshold.js';
+import { softmaxXent } from './softmax-xent.js';
 
 export const cases: readonly BenchCase[] = [
   chain,
   roundTrip,
   softThreshold,
   mlpStep,
+  mlpStepCompiled,
+  mlpHvp,
+  eagerOp,
+  ...matmulCases,
+  softmaxXent,
   reluNetworkAdmm,
   eventLoop,
   interleave,
   idleProcess,
 ];
 
-export function findCase(name: string): BenchCase {
-  const found = cases.find((candidate) => candidate.name === name);
-  if (!found) {
-    throw new Error(`Expected one of ${cases.map((candidate) => candidate.name).join(', ')}, received '${name}'.`);
-  }
+export function findCase(id: string): BenchCase {
+  const found = cases.find((candidate) => caseId(candidate) === id);
+  if (!found) throw new Error(`Expected one of ${cases.map(caseId).join(', ')}, received '${id}'.`);
   return found;
 }

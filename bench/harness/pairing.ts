@@ -12,7 +12,7 @@ import { benchFolder } from './paths.js';
 import { WorkerProcess } from './process.js';
 import type { Idle } from './protocol.js';
 import { type Block, compareBlocks, largestDifference, significant } from './statistics.js';
-import type { DataSet, DetailedRow, PairedCase, Peer } from './types.js';
+import { caseId, type DataSet, type DetailedRow, type PairedCase, type Peer } from './types.js';
 
 export interface PairingOptions {
   readonly python: string;
@@ -155,7 +155,7 @@ export async function runPaired(paired: PairedCase, options: PairingOptions): Pr
         throw new Error(`[bench] Expected ${side} to run on ${threads} threads, received ${answer.threads}.`);
       }
     }
-    const prepare = { op: 'prepare', case: paired.name, parameters: paired.parameters, data: files } as const;
+    const prepare = { op: 'prepare', case: caseId(paired), parameters: paired.parameters, data: files } as const;
     await node.ask(prepare);
     await python.ask(prepare);
     const { arrays = {} } = await node.ask({ op: 'result', peer: 'ours', folder });

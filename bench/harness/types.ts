@@ -36,6 +36,8 @@ export interface Peer {
 export interface PairedCase {
   readonly kind: 'paired';
   readonly name: string;
+  /** Tells cases of one name and twin apart, which differ in their size. */
+  readonly variant?: string;
   readonly size: string;
   readonly parameters: Parameters;
   /** Calls in one repetition of `run`, on both sides; times are per call. */
@@ -62,6 +64,11 @@ export interface LimitCase {
 }
 
 export type BenchCase = PairedCase | LimitCase;
+
+/** Unique: the name, and the variant where there are several. */
+export function caseId(one: BenchCase): string {
+  return one.kind === 'paired' && one.variant !== undefined ? `${one.name}:${one.variant}` : one.name;
+}
 
 /** One line of `bench --json`. Times are ms per call, medians over the blocks. */
 export interface Row {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { cases, findCase } from '../../bench/cases/index.js';
+import { caseId } from '../../bench/harness/types.js';
 
 const paired = cases.filter((candidate) => candidate.kind === 'paired');
 
@@ -10,26 +11,33 @@ const goals = {
   'round-trip': { 'torch-eager': 0.15 },
   'soft-threshold': { 'torch-composed': 0.06, 'torch-softshrink': 0.3, 'torch-softshrink-out': 1.4, copy: 1.4 },
   'mlp-step': { 'torch-idiomatic': 0.65, 'torch-in-place': 0.9 },
+  'eager-op': { 'torch-eager': 1 },
+  'matmul:256': { torch: 1.05 },
+  'matmul:1024': { torch: 1.05 },
+  'matmul:2048': { torch: 1.05 },
+  'softmax-xent': { 'torch-eager': 0.5 },
+  'mlp-step-compiled': { 'torch-compile': 0.75, 'torch-compile-functional': 0.75 },
+  'mlp-hvp': { 'torch-func': 0.45, 'torch-double-backward': 0.45 },
   'relu-network-admm': { 'torch-cholesky-solve': 0.5, 'torch-inverse': 0.7 },
 };
 
 test('every goal is a case with its peers and limits', () => {
-  const found = paired.map(({ name, peers }) => [
-    name,
-    Object.fromEntries(peers.map((peer) => [peer.name, peer.limit])),
+  const found = paired.map((one) => [
+    caseId(one),
+    Object.fromEntries(one.peers.map((peer) => [peer.name, peer.limit])),
   ]);
   expect(Object.fromEntries(found)).toEqual(goals);
 });
 
 test('names are unique, and an unknown one is refused with the list', () => {
-  expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length);
+  expect(new Set(cases.map(caseId)).size).toBe(cases.length);
   expect(findCase('chain').name).toBe('chain');
   expect(() => findCase('chains')).toThrow(/Expected one of chain, .*received 'chains'/);
 });
 
-describe.each(paired.map((paired) => [paired.name, paired] as const))(
+describe.each(paired.map((paired) => [caseId(paired), paired] as const))(
   '%s',
-  (name, { peers, data, parameters, tolerance }) => {
+  (_, { name, peers, data, parameters, tolerance }) => {
     test('has a twin that knows its peers', () => {
       const file = new URL(`../../bench/cases/${name}.py`, import.meta.url);
       expect(existsSync(file)).toBe(true);
