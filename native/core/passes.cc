@@ -208,6 +208,7 @@ void optimise(Program& main, int32_t (*formula)(const char*), bool fuse) {
   resolve_aliases(main, formula);
   attribute_failures(main);
   eliminate_dead_code(main);
+  if (fuse) fuse_epilogues(main);
   fuse_elementwise(main, fuse);
 }
 

@@ -17,6 +17,9 @@ void attribute_failures(Program& main);
 // Removes what neither an output nor an effect needs: equations, loop carries, outputs and operands of sub-programs.
 void eliminate_dead_code(Program& program);
 
+// Folds sums with a product of matrices into the product, sub-programs included.
+void fuse_epilogues(Program& program);
+
 // All of the above, then fusion (unless `fuse` is false: one chain for each elementwise equation).
 void optimise(Program& main, int32_t (*formula)(const char*), bool fuse);
 

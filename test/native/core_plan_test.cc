@@ -1,4 +1,6 @@
 // What the passes and the plan achieve, beyond correct results: few steps, little memory, the right failures.
+#include <cmath>
+
 #include "test/native/core_testing.h"
 
 namespace cotangent::testing {
@@ -114,6 +116,52 @@ void fusion() {
 int chain_of_sorts(Source& source, int value, int length) {
   for (int k = 0; k < length; ++k) value = source.one("cast", {value}, k % 2 ? float64(kRow) : int32(kRow));
   return value;
+}
+
+void epilogues() {
+  const std::vector<int64_t> square = {40, 40};
+  Source step;  // w - 0.5 A B: one product, in place of a donated w
+  const int w = step.input(float64(square), true), a = step.input(float64(square)), b = step.input(float64(square));
+  const int half = step.constant(CT_FLOAT64, 0.5);
+  const int product = step.one("matmul", {a, b}, float64(square), {0, 0});
+  const int scaled = step.one("mul", {product, half}, float64(square));
+  step.outputs = {step.one("sub", {w, scaled}, float64(square))};
+  const Ref<Executable> fused = compile(step);
+  CHECK(steps(fused) == 1 && arena(fused) < 1600 * 8, "%s", describe(fused->plan.program).c_str());
+  const Run result =
+      run(step, {make_value(float64(square), Numbers(1600, 1)), make_value(float64(square), Numbers(1600, 1)),
+                 make_value(float64(square), Numbers(1600, 2))});
+  CHECK(same(numbers_of(*result.outputs[0]), Numbers(1600, 1 - 0.5 * 80)), "w - 0.5 A B");
+
+  Source sums;  // A B + B A, and a product that somebody else reads stays
+  sums.input(float64(square));
+  sums.input(float64(square));
+  const int first = sums.one("matmul", {0, 1}, float64(square), {0, 0});
+  const int second = sums.one("matmul", {1, 0}, float64(square), {0, 0});
+  sums.outputs = {sums.one("add", {first, second}, float64(square)), first};
+  const Run both =
+      run(sums, {make_value(float64(square), Numbers(1600, 1)), make_value(float64(square), Numbers(1600, 3))});
+  CHECK(steps(both.executable) == 2, "%s", describe(both.executable->plan.program).c_str());
+  CHECK(
+      same(numbers_of(*both.outputs[0]), Numbers(1600, 240)) && same(numbers_of(*both.outputs[1]), Numbers(1600, 120)),
+      "A B + B A");
+
+  Source factor;  // x + x B: x is a factor and may not be overwritten meanwhile
+  const int x = factor.input(float64(square), true);
+  factor.input(float64(square));
+  factor.outputs = {factor.one("add", {factor.one("matmul", {x, 1}, float64(square), {0, 0}), x}, float64(square))};
+  const Run sum =
+      run(factor, {make_value(float64(square), Numbers(1600, 1)), make_value(float64(square), Numbers(1600, 1))});
+  CHECK(same(numbers_of(*sum.outputs[0]), Numbers(1600, 41)), "x + x B");
+
+  Source zero;  // 0 times an infinite product is NaN
+  zero.input(float64(square));
+  const int none = zero.constant(CT_FLOAT64, 0);
+  const int infinite = zero.one("matmul", {0, 0}, float64(square), {0, 0});
+  const int nothing = zero.one("mul", {infinite, none}, float64(square));
+  zero.outputs = {zero.one("add", {nothing, 0}, float64(square))};
+  const Run nan = run(zero, {make_value(float64(square), Numbers(1600, 1e300))});
+  CHECK(std::isnan(numbers_of(*nan.outputs[0])[0]), "0 * infinity");
 }
 
 void memory() {
@@ -285,6 +333,7 @@ int main() {
   using namespace cotangent::testing;
   simplification();
   fusion();
+  epilogues();
   memory();
   dead_carries();
   checks();

@@ -45,6 +45,23 @@ void check_product(int32_t dtype, const Shape& s, bool ta, bool tb, int cut, Ran
   }
 }
 
+// alpha A B + beta C, in place of C and beside it.
+void check_sum(int32_t dtype, const Shape& s, double alpha, double beta, int cut, Random& random) {
+  const Value a = random_value(dtype, matrix_dims(s.batch, s.m, s.k), random);
+  const Value b = random_value(dtype, matrix_dims(s.batch, s.k, s.n), random);
+  const Value c = random_value(dtype, matrix_dims(s.batch, s.m, s.n), random);
+  const ct_type type = type_of(dtype, matrix_dims(s.batch, s.m, s.n));
+  const Value product = run_one("matmul", {a, b}, type, {0, 0}, cut);
+  const double eps = dtype == CT_FLOAT32 ? FLT_EPSILON : DBL_EPSILON;
+  const double allowed = eps * std::abs(alpha) * (8 + 2 * static_cast<double>(s.k)) + 4 * eps;
+  const Value sum = run_one("matmul", {a, b, c}, type, {0, 0, alpha, beta}, cut);
+  for (size_t i = 0; i < sum.data.size(); ++i) {
+    const double wanted = alpha * product.data[i] + beta * c.data[i];
+    CHECK(std::abs(sum.data[i] - wanted) <= allowed, "%s: expected %.17g, received %.17g", cpu::dtype_name(dtype),
+          wanted, sum.data[i]);
+  }
+}
+
 void refusals() {
   const ct_type f34 = type_of(CT_FLOAT32, {3, 4}), f45 = type_of(CT_FLOAT32, {4, 5}), f35 = type_of(CT_FLOAT32, {3, 5});
   check_refused("matmul", {f34, f35}, {f45}, {0, 0}, CT_SHAPE);
@@ -52,6 +69,10 @@ void refusals() {
   check_refused("matmul", {f34, f45}, {f35}, {0, 1}, CT_SHAPE);
   check_refused("matmul", {f34, f45}, {f35}, {0, 2}, CT_SHAPE);
   check_refused("matmul", {f34, f45}, {f35}, {0}, CT_INTERNAL);
+  check_refused("matmul", {f34, f45, f34}, {f35}, {0, 0, 1, 1}, CT_SHAPE);
+  check_refused("matmul", {f34, f45, f35}, {f35}, {0, 0}, CT_INTERNAL);
+  const ct_type row = type_of(CT_FLOAT32, {1, 4}), short_row = type_of(CT_FLOAT32, {1, 5});
+  check_refused("matmul", {row, f45, short_row}, {short_row}, {0, 0, 1, 1}, CT_INTERNAL);
   check_refused("matmul", {f34, type_of(CT_FLOAT64, {4, 5})}, {f35}, {0, 0}, CT_DTYPE);
   check_refused("matmul", {f34, type_of(CT_FLOAT32, {1, 4, 5})}, {f35}, {0, 0}, CT_SHAPE);
   check_refused("matmul", {type_of(CT_FLOAT32, {4}), f45}, {f35}, {0, 0}, CT_SHAPE);
@@ -73,6 +94,16 @@ void all() {
         for (const bool tb : {false, true}) {
           for (const int cut : {1, 2, 5}) check_product(dtype, shape, ta, tb, cut, random);
         }
+      }
+    }
+  }
+  for (const int32_t dtype : {CT_FLOAT32, CT_FLOAT64}) {
+    for (const Shape& shape :
+         std::vector<Shape>{{{}, 2, 3, 4}, {{}, 130, 140, 150}, {{}, 7, 6, 9001}, {{3}, 20, 30, 10}, {{}, 3, 4, 0}}) {
+      for (const int cut : {1, 2, 5}) {
+        check_sum(dtype, shape, 1, 1, cut, random);
+        check_sum(dtype, shape, -0.05, 1, cut, random);
+        check_sum(dtype, shape, 2, -1, cut, random);
       }
     }
   }

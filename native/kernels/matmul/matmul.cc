@@ -1,4 +1,5 @@
-// matmul: batched products op(A) op(B) of float32 or float64, by serial BLAS calls on parts of the result.
+// matmul: batched products op(A) op(B) of float32 or float64, by serial BLAS calls on parts of the result. With a third
+// operand C and params alpha, beta: alpha op(A) op(B) + beta C, in place of C where it may be overwritten.
 //
 // A product is cut over its batches, or over a grid of rows and columns, or, when the result is small and k long, over
 // k: then the parts' products are added in a fixed order. The cut, and so the bits, depend on the thread setting (never
@@ -10,6 +11,7 @@
 #include "native/backend/cpu/blas.h"
 #include "native/backend/cpu/check.h"
 #include "native/kernels/matmul/dot.h"
+#include "native/kernels/movement/strided_copy.h"
 
 namespace cotangent::cpu {
 namespace {
@@ -23,6 +25,7 @@ struct Shape {
   int64_t batch;
   int m, n, k;
   bool transpose_a, transpose_b;
+  double alpha = 1, beta = 0;  // beta is 0 when there is no C
 
   double flops() const { return 2.0 * static_cast<double>(batch) * m * n * k; }
 };
@@ -77,6 +80,7 @@ class MatmulKernel : public Kernel {
     const double width = sizeof(T) == 4 ? 1 : 2;
     // A product of matrices in the cache is bound by arithmetic, of a matrix and a vector by memory.
     estimated_ns = estimate_ns(traffic(desc), form_ == Form::kMatrix ? width * shape.flops() : 0);
+    if (shape.beta != 0) in_place[0] = 1 << 2;
   }
 
   uint64_t workspace_bytes(int threads) const override {
@@ -100,7 +104,12 @@ class MatmulKernel : public Kernel {
     Parallel& parallel = launch.parallel;
     const int64_t total = shape_.batch * results();
     if (total == 0) return CT_OK;
-    if (form_ == Form::kZero) {
+    if (shape_.beta != 0 && launch.piece == 0) {
+      copy_bytes(parallel, c, launch.in[2], total * static_cast<int64_t>(sizeof(T)));
+    }
+    if (form_ == Form::kZero && shape_.beta != 0) {
+      for (int64_t i = 0; i < total; ++i) c[i] *= beta();
+    } else if (form_ == Form::kZero) {
       std::memset(c, 0, static_cast<size_t>(total) * sizeof(T));
     } else if (form_ == Form::kDot) {
       run_dots(parallel, a, b, c, static_cast<double*>(launch.workspace));
@@ -108,7 +117,7 @@ class MatmulKernel : public Kernel {
       const Piece piece(shape_.batch, launch.piece, pieces(parallel.threads()));
       parallel.range(piece.length(), piece.length() / parts, 1, [&](int64_t begin, int64_t end) {
         for (int64_t i = piece.begin + begin; i < piece.begin + end; ++i) {
-          multiply(a_at(a, i), b_at(b, i), c + i * results(), whole());
+          multiply(a_at(a, i), b_at(b, i), c + i * results(), whole(), beta());
         }
       });
     } else if (inner_parts(parallel.threads()) > 1 || form_ == Form::kVector) {
@@ -131,6 +140,9 @@ class MatmulKernel : public Kernel {
   struct Region {
     int row_begin, row_end, column_begin, column_end, k_begin, k_end;
   };
+
+  T alpha() const { return static_cast<T>(shape_.alpha); }
+  T beta() const { return static_cast<T>(shape_.beta); }
 
   Region whole() const { return {0, shape_.m, 0, shape_.n, 0, shape_.k}; }
   int64_t results() const { return static_cast<int64_t>(shape_.m) * shape_.n; }
@@ -167,12 +179,12 @@ class MatmulKernel : public Kernel {
         Region region = whole();
         region.k_begin = cut(shape_.k, part, inner);
         region.k_end = cut(shape_.k, part + 1, inner);
-        multiply(a, b, workspace + part * results(), region);
+        multiply(a, b, workspace + part * results(), region, T(0));
       });
       for (int64_t i = 0; i < results(); ++i) {
         T sum = workspace[i];
         for (int part = 1; part < inner; ++part) sum += workspace[part * results() + i];
-        c[i] = sum;
+        c[i] = shape_.beta == 0 ? sum : sum + beta() * c[i];
       }
       return;
     }
@@ -187,20 +199,20 @@ class MatmulKernel : public Kernel {
                           0,
                           shape_.k};
       if (region.row_begin < region.row_end && region.column_begin < region.column_end) {
-        multiply(a, b, c + static_cast<int64_t>(region.row_begin) * shape_.n + region.column_begin, region);
+        multiply(a, b, c + static_cast<int64_t>(region.row_begin) * shape_.n + region.column_begin, region, beta());
       }
     });
   }
 
-  // One region, on this thread; c points at its first element.
-  void multiply(const T* a, const T* b, T* c, const Region& region) const {
+  // One region, on this thread; c points at its first element, `beta` says how much of it stays.
+  void multiply(const T* a, const T* b, T* c, const Region& region, T beta) const {
     const int lda = shape_.transpose_a ? shape_.m : shape_.k, ldb = shape_.transpose_b ? shape_.k : shape_.n;
     const T* const a_part = a + offset(shape_.transpose_a, lda, region.row_begin, region.k_begin);
     const T* const b_part = b + offset(shape_.transpose_b, ldb, region.k_begin, region.column_begin);
     const int m = region.row_end - region.row_begin, n = region.column_end - region.column_begin;
     const int k = region.k_end - region.k_begin;
     if (form_ == Form::kMatrix) {
-      blas::gemm(shape_.transpose_a, shape_.transpose_b, m, n, k, T(1), a_part, lda, b_part, ldb, T(0), c, shape_.n);
+      blas::gemm(shape_.transpose_a, shape_.transpose_b, m, n, k, alpha(), a_part, lda, b_part, ldb, beta, c, shape_.n);
     } else if (shape_.n == 1) {
       multiply_vector(shape_.transpose_a, a_part, lda, m, k, b_part, c);
     } else {
@@ -242,8 +254,9 @@ class MatmulKernel : public Kernel {
 };
 
 std::unique_ptr<Kernel> prepare_matmul(const OpDesc& desc) {
-  desc.expect_operands(2, 1);
-  expect_params(desc, 2);
+  const bool sums = desc.in_count() == 3;
+  desc.expect_operands(sums ? 3 : 2, 1);
+  expect_params(desc, sums ? 4 : 2);
   const ct_type &a = desc.in(0), &b = desc.in(1);
   const int rank = a.rank;
   expect_float(a, "an operand");
@@ -263,6 +276,14 @@ std::unique_ptr<Kernel> prepare_matmul(const OpDesc& desc) {
   wanted_c[last - 1] = shape.m;
   expect_type(b, a.dtype, wanted_b, "the second operand");
   expect_type(desc.out(0), a.dtype, wanted_c, "the result");
+  if (sums) {
+    expect_type(desc.in(2), a.dtype, wanted_c, "what the product is added to");
+    shape.alpha = desc.param(2);
+    shape.beta = desc.param(3);
+    if (form_of(shape) == Form::kDot || form_of(shape) == Form::kVector) {
+      fail(CT_INTERNAL, "matrices, where something is added to their product", "a vector");
+    }
+  }
   if (a.dtype == CT_FLOAT32) return std::make_unique<MatmulKernel<float>>(desc, shape);
   return std::make_unique<MatmulKernel<double>>(desc, shape);
 }
