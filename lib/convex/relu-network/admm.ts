@@ -14,7 +14,7 @@
 
 import { scalar } from '../../core/concrete.js';
 import { InternalError } from '../../core/errors.js';
-import { concatenate, eye, full, reshape, slice, transpose, zeros } from '../../core/ops/arrays.js';
+import { concatenate, eye, reshape, slice, transpose, zeros } from '../../core/ops/arrays.js';
 import {
   abs,
   add,
@@ -217,14 +217,15 @@ function residuals({ x, signs, tau }: AdmmProblem, u: Tensor, before: AdmmState,
   };
 }
 
-function makeAdvance(solver: InnerSolver, relaxation: number) {
-  return jit((problem: AdmmProblem, factor: AdmmFactor, state: AdmmState, count: Tensor) => {
-    const init = { k: scalarLike(count, 1), state };
+function makeAdvance(solver: InnerSolver, relaxation: number, silent: boolean) {
+  return jit((problem: AdmmProblem, factor: AdmmFactor, state: AdmmState, count: Tensor, done: Tensor) => {
+    const last = add(done, count);
+    const init = { k: add(done, 1), state };
     const before = whileLoop(
-      ({ k }) => k.less(count),
+      ({ k }) => k.less(last),
       ({ k, state: now }) => {
         const { q, phi, g } = step(problem, factor, solver, relaxation, now);
-        emit('iterations', { iteration: k });
+        if (!silent) emit('iterations', { iteration: k });
         return { k: k.add(1), state: { q, phi, g } };
       },
       init,
@@ -235,21 +236,19 @@ function makeAdvance(solver: InnerSolver, relaxation: number) {
   });
 }
 
-/** A scalar of the dtype of `like`, as an operation so that it can be traced. */
-function scalarLike(like: Tensor, value: number): Tensor {
-  return full([], value, { dtype: like.dtype });
-}
-
 type Advance = ReturnType<typeof makeAdvance>;
 const advances = new Map<string, Advance>();
 
-/** `count` (int32 scalar >= 1) iterations as one native loop; returns the state, u and the residuals of the last one. */
-export function advance(solver: InnerSolver, relaxation: number): Advance {
+/**
+ * `count` (int32 scalar >= 1) iterations as one native loop, reported (unless `silent`) as those after the first `done` (int32 scalar).
+ * Returns the state, u and the residuals of the last one.
+ */
+export function advance(solver: InnerSolver, relaxation: number, { silent = false } = {}): Advance {
   if (isTracing()) throw new InternalError('admm', 'Expected a call outside of tracing');
-  const name = `${solver}:${relaxation}`;
+  const name = `${solver}:${relaxation}:${silent}`;
   let known = advances.get(name);
   if (!known) {
-    known = makeAdvance(solver, relaxation);
+    known = makeAdvance(solver, relaxation, silent);
     advances.set(name, known);
   }
   return known;
@@ -318,10 +317,10 @@ export function admmIterations(
   const factor = factorOf(set, rho);
   const [n, d] = x.shape as [number, number];
   const start = initialState(y.shape[0] as number, masks.shape[0] as number, n, d, x.dtype);
-  const count = scalar(iterations, 'int32');
+  const [count, none] = [scalar(iterations, 'int32'), scalar(0, 'int32')];
   return {
     run: () => {
-      const { state, u } = advance(solver, relaxation)(set.problem, factor, start, count);
+      const { state, u } = advance(solver, relaxation)(set.problem, factor, start, count, none);
       return { v: mul(state.q, state.phi), predictions: predictions(masks, x, u) };
     },
   };

@@ -123,13 +123,14 @@ export async function solveConvex(here: Work, data: ConvexProblem, settings: Con
   let objective = Number.NaN;
   let certified: Omit<ConvexSolution, 'iterations' | 'converged' | 'history'> | undefined;
   let nextCertificate = Math.min(500, maxIterations);
-  here.onEmit((_, { iteration: inner }) => {
-    onProgress?.({
-      iteration: iteration + (inner as number),
-      maxIterations,
-      ...(Number.isFinite(objective) && { objective }),
-    });
-  });
+  // What the loop emits may arrive after the chunk's own report.
+  let reported = 0;
+  const report = (at: number): void => {
+    if (at <= reported) return;
+    reported = at;
+    onProgress?.({ iteration: at, maxIterations, ...(Number.isFinite(objective) && { objective }) });
+  };
+  here.onEmit((_, { iteration: inner }) => report(inner as number));
 
   while (iteration < maxIterations) {
     const stop = Math.min(nextStop(iteration, maxIterations), nextCertificate);
@@ -140,6 +141,7 @@ export async function solveConvex(here: Work, data: ConvexProblem, settings: Con
         factor,
         before,
         scalar(stop - iteration, 'int32'),
+        scalar(iteration, 'int32'),
       );
       return next;
     });
@@ -168,7 +170,7 @@ export async function solveConvex(here: Work, data: ConvexProblem, settings: Con
       dualResidual,
       rho,
     });
-    onProgress?.({ iteration, maxIterations, objective });
+    report(iteration);
 
     if (settings.rho === undefined && isBalancingPoint(iteration) && iteration < maxIterations) {
       const change = Math.min(10, Math.max(0.1, Math.sqrt(primalResidual / Math.max(dualResidual, 1e-30))));
@@ -232,8 +234,9 @@ class Certifier {
     const { problem } = set;
     const factor = await this.on((): AdmmFactor => factorOf(set, rho));
     const refined = await this.on(() => {
+      const refine = advance(solver, relaxation, { silent: true });
       const start = { q: cast(state.q, 'float64'), phi: cast(state.phi, 'float64'), g: cast(state.g, 'float64') };
-      return advance(solver, relaxation)(problem, factor, start, scalar(REFINEMENT, 'int32'));
+      return refine(problem, factor, start, scalar(REFINEMENT, 'int32'), scalar(0, 'int32'));
     });
     const raw = await this.on(() => mul(refined.state.q, refined.state.phi));
     const bound = await this.on(() => lowerBound(problem, factor, refined.state, refined.u));
