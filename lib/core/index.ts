@@ -25,6 +25,7 @@ export * from './ops/linalg.js';
 export * as random from './ops/random.js';
 export * from './ops/reductions.js';
 export { type Primitive, primitives } from './primitive.js';
+export { type Profile, type ProfileEvent, type ProfileRow, profile } from './profile.js';
 export { Program } from './program.js';
 export { type EmitListener, Stream } from './runtime.js';
 export { type NestedArray, Tensor } from './tensor.js';

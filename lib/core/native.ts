@@ -84,6 +84,11 @@ export interface NativeAddon {
   /** Cancels what is queued on the stream and aborts what runs: their outputs fail with ERR_ABORTED. The stream stays aborted. */
   abortStream(stream: number): void;
 
+  /** Keeps a record of the kernels that run on the stream from now on; nothing of it runs inline then. */
+  startProfiling(stream: number): void;
+  /** The record since the last call: triples (index of the name, start, duration), in microseconds since the stream was made. */
+  takeProfile(stream: number): { names: string[]; events: Float64Array; dropped: number };
+
   /**
    * Enqueues a run. `slots` holds the Program's input slots, then its output slots, which must be free or failed; donated inputs' slots
    * are released. Returns at once, except when 256 Programs or a quarter of the memory limit are pending: then it blocks until

@@ -264,6 +264,16 @@ export class Stream {
     env().listeners.set(this.open('stream'), listener);
   }
 
+  /** Records the kernels that run here from now on. */
+  startProfiling(): void {
+    env().addon.startProfiling(this.open('stream'));
+  }
+
+  /** What was recorded since the last call. */
+  takeProfile(): ReturnType<NativeAddon['takeProfile']> {
+    return env().addon.takeProfile(this.open('stream'));
+  }
+
   /** Lets the stream go once its queued work is done. */
   dispose(): void {
     if (this.id === undefined) return;

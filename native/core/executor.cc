@@ -230,7 +230,7 @@ void Executor::work() {
 // True when the task is over.
 bool Executor::run_slice(Task& task, int64_t deadline_ns) {
   Stream& stream = *task.stream;
-  const RunContext context{queue_.get(), &stream.aborted_, &stream, stream.epoch_ns()};
+  const RunContext context{queue_.get(), &stream.aborted_, &stream, stream.epoch_ns(), stream.profiler()};
   try {
     if (stream.aborted()) {
       fail_outputs(task.outputs, aborted_failure());

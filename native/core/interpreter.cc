@@ -56,7 +56,8 @@ Interpreter::Outcome Interpreter::run(const RunContext& context, int64_t deadlin
       const int pieces = step.kind == StepKind::kRun ? layout_->pieces[static_cast<size_t>(step.detail)] : 1;
       if (piece_ + 1 == pieces) ++frame.next;
       budget -= step.kind == StepKind::kLoop ? 0 : step.estimated_ns / pieces;
-      if (!execute(step, context)) return Outcome::kFailed;  // `frame` is stale now
+      const bool ok = context.profiler ? profile(step, context) : execute(step, context);
+      if (!ok) return Outcome::kFailed;  // `frame` is stale now
       if (++piece_ == pieces) {
         piece_ = 0;
         ++equations_run_;
@@ -111,6 +112,18 @@ bool Interpreter::execute(const Step& step, const RunContext& context) {
       return branch(step, context);
   }
   return true;
+}
+
+bool Interpreter::profile(const Step& step, const RunContext& context) {
+  const int64_t start = now_ns();
+  const bool ok = execute(step, context);
+  const int64_t duration = now_ns() - start;
+  if (step.kind == StepKind::kRun) {
+    context.profiler->record(plan_.op_names[static_cast<size_t>(step.detail)], start, duration);
+  } else if (step.kind == StepKind::kCopy) {
+    context.profiler->record("copy", start, duration);
+  }
+  return ok;
 }
 
 bool Interpreter::run_kernel(const Step& step, const RunContext& context) {

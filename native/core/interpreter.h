@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "native/core/plan.h"
+#include "native/core/profiler.h"
 
 namespace cotangent {
 
@@ -26,6 +27,7 @@ struct RunContext {
   const std::atomic<bool>* abort;  // may be null
   ProgressSink* progress;          // may be null
   int64_t epoch_ns;                // where `clock` counts from
+  Profiler* profiler = nullptr;    // may be null
 };
 
 class Interpreter {
@@ -61,6 +63,7 @@ class Interpreter {
 
   bool execute(const Step& step, const RunContext& context);
   bool run_kernel(const Step& step, const RunContext& context);
+  bool profile(const Step& step, const RunContext& context);
   bool check(const Step& step, const RunContext& context);
   bool emit(const Step& step, const RunContext& context);
   bool branch(const Step& step, const RunContext& context);

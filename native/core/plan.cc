@@ -192,6 +192,11 @@ int Planner::prepare_kernel(const Program& program, const Equation& equation, ct
     throw Error(std::move(failure));
   }
   plan_.ops.push_back(op);
+  std::string name = equation.name;
+  for (size_t k = 0; k < equation.labels.size(); ++k) name += (k ? " " : "[") + equation.labels[k];
+  if (!equation.labels.empty()) name += "]";
+  for (size_t k = 0; k < out.size() && k < 2; ++k) name += (k ? ", " : " -> ") + show(out[k]);
+  plan_.op_names.push_back(std::move(name));
   return static_cast<int>(plan_.ops.size()) - 1;
 }
 

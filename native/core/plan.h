@@ -128,6 +128,7 @@ class Plan {
   std::vector<ProgramPlan> programs;
   std::vector<int> indices;
   std::vector<ct_op*> ops;
+  std::vector<std::string> op_names;  // per op: for people
   std::vector<LoopPlan> loops;
   std::vector<CondPlan> conds;
   std::vector<CheckPlan> checks;

@@ -62,6 +62,11 @@ class Stream final : public RefCounted, private ProgressSink {
   // Sticky; any thread.
   bool aborted() const { return aborted_.load(std::memory_order_relaxed); }
   int64_t epoch_ns() const { return epoch_ns_; }
+  // Keeps a record of what runs from now on, for good.
+  void start_profiling() {
+    if (!profiler()) profiler_.store(new Profiler, std::memory_order_release);
+  }
+  Profiler* profiler() const { return profiler_.load(std::memory_order_acquire); }
   void release();
 
  private:
@@ -69,7 +74,7 @@ class Stream final : public RefCounted, private ProgressSink {
   enum class Place : uint8_t { kIdle, kShort, kLong, kBlocked, kRunning };
 
   Stream(Executor& executor, Client& client, uint32_t id) : executor_(executor), client_(client), id_(id) {}
-  ~Stream() = default;
+  ~Stream() { delete profiler(); }
 
   // Scalars of a tag reach JavaScript at most every kProgressNs.
   static constexpr int64_t kProgressNs = 40'000'000;
@@ -91,6 +96,7 @@ class Stream final : public RefCounted, private ProgressSink {
   const uint32_t id_;
   const int64_t epoch_ns_ = now_ns();
   std::atomic<bool> aborted_{false};
+  std::atomic<Profiler*> profiler_{nullptr};  // the environment's thread sets it once
   Place place_ = Place::kIdle;
   Task* first_ = nullptr;
   Task* last_ = nullptr;

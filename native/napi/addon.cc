@@ -103,6 +103,8 @@ class Addon final : public Napi::Addon<Addon> {
                              InstanceMethod<&Addon::guarded<&Addon::create_stream>>("createStream"),
                              InstanceMethod<&Addon::guarded<&Addon::release_stream>>("releaseStream"),
                              InstanceMethod<&Addon::guarded<&Addon::abort_stream>>("abortStream"),
+                             InstanceMethod<&Addon::guarded<&Addon::start_profiling>>("startProfiling"),
+                             InstanceMethod<&Addon::guarded<&Addon::take_profile>>("takeProfile"),
                              InstanceMethod<&Addon::guarded<&Addon::execute>>("execute"),
                              InstanceMethod<&Addon::guarded<&Addon::write>>("write"),
                              InstanceMethod<&Addon::guarded<&Addon::release>>("release"),
@@ -176,6 +178,27 @@ class Addon final : public Napi::Addon<Addon> {
   Napi::Value abort_stream(const Info& call) {
     environment().abort_stream(uint32(call[0]));
     return nothing();
+  }
+
+  Napi::Value start_profiling(const Info& call) {
+    environment().start_profiling(uint32(call[0]));
+    return nothing();
+  }
+
+  Napi::Value take_profile(const Info& call) {
+    const Profiler::Profile profile = environment().take_profile(uint32(call[0]));
+    Napi::Float64Array events = Napi::Float64Array::New(env_, 3 * profile.events.size());
+    double* to = events.Data();
+    for (const Profiler::Event& event : profile.events) {
+      *to++ = event.name;
+      *to++ = static_cast<double>(event.start_ns) * 1e-3;
+      *to++ = static_cast<double>(event.duration_ns) * 1e-3;
+    }
+    Napi::Object result = Napi::Object::New(env_);
+    result["names"] = strings(env_, profile.names);
+    result["events"] = events;
+    result["dropped"] = static_cast<double>(profile.dropped);
+    return result;
   }
 
   Napi::Value execute(const Info& call) {

@@ -148,6 +148,16 @@ void Environment::release_stream(uint32_t id) {
   streams_.erase(id);
 }
 
+void Environment::start_profiling(uint32_t id) { stream(id).start_profiling(); }
+
+Profiler::Profile Environment::take_profile(uint32_t id) {
+  Stream& from = stream(id);
+  if (!from.profiler()) fail(CT_INTERNAL, "takeProfile", "a stream that is profiled", "another one");
+  Profiler::Profile profile = from.profiler()->take();
+  for (Profiler::Event& event : profile.events) event.start_ns -= from.epoch_ns();
+  return profile;
+}
+
 void Environment::abort_stream(uint32_t id) { runtime_.executor.abort(stream(id)); }
 
 // --- running
@@ -176,7 +186,7 @@ void Environment::gather(const Plan& plan, const int32_t* slots, size_t count) {
 }
 
 bool Environment::can_run_inline(const Plan& plan, const Stream& stream) const {
-  if (!inline_enabled_ || !plan.inlinable || stream.aborted()) return false;
+  if (!inline_enabled_ || !plan.inlinable || stream.aborted() || stream.profiler()) return false;
   return std::none_of(arguments_.inputs.begin(), arguments_.inputs.end(),
                       [](const Ref<Value>& input) { return input->state() == Value::State::kPending; });
 }

@@ -33,6 +33,9 @@ class Environment final : private Client {
   uint32_t create_stream();
   void release_stream(uint32_t stream);
   void abort_stream(uint32_t stream);
+  void start_profiling(uint32_t stream);
+  // What ran since the last call; times since the stream was made.
+  Profiler::Profile take_profile(uint32_t stream);
 
   void execute(uint32_t program, uint32_t stream, const int32_t* slots, size_t count);
 
