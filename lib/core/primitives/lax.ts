@@ -109,8 +109,11 @@ export function dynamicUpdate(x: Tensor, update: Tensor, start: Tensor): Tensor 
   return apply('dynamicUpdate', [x, update, start]);
 }
 
+/** Counts along `axis`: one row of them, spread over the rest, so that a chain that reads it never stores more than the row. */
 export function iota(type: TensorType, axis: number): Tensor {
-  return apply('iota', [], { dtype: type.dtype, shape: type.shape, axis });
+  const shape = [type.shape[axis] as number];
+  const row = apply('iota', [], { dtype: type.dtype, shape, axis: 0 });
+  return type.rank === 1 ? row : broadcast(row, type.shape, [axis]);
 }
 
 export function reduceSum(x: Tensor, axes: readonly number[]): Tensor {
