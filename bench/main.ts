@@ -106,7 +106,7 @@ async function runAll(options: Options): Promise<number> {
   const rows: DetailedRow[] = [];
   const failures: { name: string; message: string }[] = [];
   let versions: PairingResult['versions'] | undefined;
-  const python = options.chosen.some(({ kind }) => kind === 'paired') ? findPython() : '';
+  const python = options.chosen.some((one) => one.kind === 'paired' && !one.startPeer) ? findPython() : '';
   for (const chosen of options.chosen) {
     try {
       if (chosen.kind === 'limit') {

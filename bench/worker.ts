@@ -6,6 +6,9 @@ import { readArrays, writeArrays } from './harness/data.js';
 import type { Answer, Request } from './harness/protocol.js';
 import type { Runner } from './harness/types.js';
 
+/** Whether this process is a peer's: a case's `startPeer`. */
+const isPeer = process.argv.includes('--peer');
+
 let runner: Runner | undefined;
 
 function prepared(): Runner {
@@ -16,6 +19,7 @@ function prepared(): Runner {
 async function answerTo(request: Request): Promise<Omit<Answer, 'idle'>> {
   switch (request.op) {
     case 'start': {
+      if (isPeer) return { versions: { node: process.version } };
       setThreads(request.threads);
       const device = hardwareInfo();
       return {
@@ -26,7 +30,9 @@ async function answerTo(request: Request): Promise<Omit<Answer, 'idle'>> {
     case 'prepare': {
       const found = findCase(request.case);
       if (found.kind !== 'paired') throw new Error(`Expected a paired case, received '${request.case}'.`);
-      runner = await found.start(request.parameters, await readArrays(request.data));
+      const begin = isPeer ? found.startPeer : found.start;
+      if (!begin) throw new Error(`Expected a case with a peer in Node, received '${request.case}'.`);
+      runner = await begin.call(found, request.parameters, await readArrays(request.data));
       return {};
     }
     case 'result': {

@@ -8,6 +8,7 @@ import { interleave } from './interleave.js';
 import { matmulCases } from './matmul.js';
 import { mlpHvp } from './mlp-hvp.js';
 import { mlpStep, mlpStepCompiled } from './mlp-step.js';
+import { nodeCases } from './node/index.js';
 import { reluNetworkAdmm } from './relu-network-admm.js';
 import { roundTrip } from './round-trip.js';
 import { softThreshold } from './soft-threshold.js';
@@ -24,6 +25,7 @@ export const cases: readonly BenchCase[] = [
   ...matmulCases,
   softmaxXent,
   reluNetworkAdmm,
+  ...nodeCases,
   eventLoop,
   interleave,
   idleProcess,

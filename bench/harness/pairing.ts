@@ -1,5 +1,5 @@
 /**
- * Times one case beside its peers: our Node worker and the Python worker live through the whole case, get the same files, must produce
+ * Times one case beside its peers: our Node worker and the peers' (Python, or Node as well) live through the whole case, get the same files, must produce
  * equal results, and then take turns: ours, peer, ours, peer, ...
  */
 import { rmSync } from 'node:fs';
@@ -39,6 +39,10 @@ const calibrationSeconds = 0.05;
 
 export function nodeWorker(): WorkerProcess {
   return new WorkerProcess('Node', process.execPath, [join(benchFolder, 'dist', 'worker.js')]);
+}
+
+function nodePeer(): WorkerProcess {
+  return new WorkerProcess('Node peer', process.execPath, [join(benchFolder, 'dist', 'worker.js'), '--peer']);
 }
 
 function pythonWorker(python: string, threads: number): WorkerProcess {
@@ -118,11 +122,11 @@ async function timePeer(
   paired: PairedCase,
   peer: Peer,
   node: WorkerProcess,
-  python: WorkerProcess,
+  other: WorkerProcess,
   options: PairingOptions,
 ) {
   const ours = new Side(node, peer.name);
-  const theirs = new Side(python, peer.name);
+  const theirs = new Side(other, peer.name);
   await ours.calibrate(options.blockSeconds);
   await theirs.calibrate(options.blockSeconds);
   const blocks: Block[] = [];
@@ -143,13 +147,14 @@ export async function runPaired(paired: PairedCase, options: PairingOptions): Pr
   const removeFolder = () => rmSync(folder, { recursive: true, force: true });
   process.once('exit', removeFolder);
   const node = nodeWorker();
-  const python = pythonWorker(options.python, options.threads);
+  const other = paired.startPeer ? nodePeer() : pythonWorker(options.python, options.threads);
   try {
     const data = paired.data(options.seed);
     const files = await writeArrays(data, folder, 'data');
     const { threads } = options;
-    const started = [await node.ask({ op: 'start', threads }), await python.ask({ op: 'start', threads })] as const;
+    const started = [await node.ask({ op: 'start', threads }), await other.ask({ op: 'start', threads })] as const;
     for (const [index, answer] of started.entries()) {
+      if (index === 1 && paired.startPeer) continue; // has one thread, and no setting
       if (answer.threads !== threads) {
         const side = index === 0 ? 'cotangent' : 'torch';
         throw new Error(`[bench] Expected ${side} to run on ${threads} threads, received ${answer.threads}.`);
@@ -157,18 +162,18 @@ export async function runPaired(paired: PairedCase, options: PairingOptions): Pr
     }
     const prepare = { op: 'prepare', case: caseId(paired), parameters: paired.parameters, data: files } as const;
     await node.ask(prepare);
-    await python.ask(prepare);
+    await other.ask(prepare);
     const { arrays = {} } = await node.ask({ op: 'result', peer: 'ours', folder });
     const ours = await readArrays(arrays);
 
     // Every peer is checked before any is timed.
     const agreements: number[] = [];
-    for (const peer of paired.peers) agreements.push(await checkPeer(paired, peer, python, folder, ours, data));
+    for (const peer of paired.peers) agreements.push(await checkPeer(paired, peer, other, folder, ours, data));
 
     const rows: DetailedRow[] = [];
     for (const [index, peer] of paired.peers.entries()) {
       options.log(`${paired.name} beside ${peer.name}: ${options.blocks} blocks`);
-      const timed = await timePeer(paired, peer, node, python, options);
+      const timed = await timePeer(paired, peer, node, other, options);
       const comparison = compareBlocks(timed.blocks);
       rows.push({
         name: paired.name,
@@ -189,7 +194,7 @@ export async function runPaired(paired: PairedCase, options: PairingOptions): Pr
     }
     return { rows, versions: { ours: started[0].versions ?? {}, peers: started[1].versions ?? {} } };
   } finally {
-    await Promise.all([node.close(), python.close()]);
+    await Promise.all([node.close(), other.close()]);
     process.off('exit', removeFolder);
     removeFolder();
   }

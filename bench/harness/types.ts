@@ -47,6 +47,8 @@ export interface PairedCase {
   readonly tolerance: number;
   data(seed: number): DataSet;
   start(parameters: Parameters, data: DataSet): Promise<Runner>;
+  /** For a peer that lives in Node, too: it runs in a process of its own, instead of the Python one. */
+  startPeer?(parameters: Parameters, data: DataSet): Promise<Runner>;
 }
 
 /** A figure with an absolute limit, both in ms. */
