@@ -19,3 +19,4 @@ export {
 export { type GradOptions, grad, hvp, jvp, linearTranspose, valueAndGrad, vjp } from './transforms/differentiate.js';
 export { type JitOptions, jit, program } from './transforms/jit.js';
 export { clock, cond, emit, type ScanOptions, scan, whileLoop } from './transforms/loops.js';
+export { type Axes, type VmapOptions, vmap } from './transforms/vmap.js';
