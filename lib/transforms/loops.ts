@@ -5,31 +5,13 @@ import type { Program } from '../core/program.js';
 import { Tensor } from '../core/tensor.js';
 import { bind } from '../core/tracing.js';
 import { flatten, type Tensors, type TreeShape } from '../core/tree.js';
-import { asTensors, traceFunction } from './apply.js';
+import { asTensors, checkStructure, listShape, traceFunction } from './apply.js';
 import { condPrimitive } from './control/cond.js';
 import { scanPrimitive } from './control/scan.js';
 import { shareCaptures } from './control/shared.js';
 import { whilePrimitive } from './control/while.js';
 
 type AnyFunction = (...args: never[]) => unknown;
-
-/** The trees as one list of arguments. */
-function listShape(...shapes: TreeShape[]): TreeShape {
-  const leaves = shapes.reduce((total, shape) => total + shape.leaves, 0);
-  return {
-    text: `[${shapes.map((shape) => shape.text).join()}]`,
-    leaves,
-    build: (values) => {
-      let at = 0;
-      return shapes.map((shape) => shape.build(values.slice(at, (at += shape.leaves))));
-    },
-  };
-}
-
-function checkStructure(op: string, what: string, expected: TreeShape, received: TreeShape): void {
-  if (expected.text === received.text) return;
-  throw new ShapeError(op, `Expected ${what} of the structure ${expected.text}, received ${received.text}`);
-}
 
 function checkPredicate(op: string, program: Program): void {
   const [type] = program.outputTypes;

@@ -10,7 +10,7 @@ import { bind, bind1, inlineProgram, trace } from '../../core/tracing.js';
 import type { TensorType } from '../../core/types.js';
 import { batchedOutputs, batchProgram, batchThrough, lanesOf } from '../batch-program.js';
 import { jvpProgram, reachedOutputs } from '../jvp-program.js';
-import { vjpProgram } from '../vjp-program.js';
+import { primalProgram, vjpProgram } from '../vjp-program.js';
 import { filled, shareCaptures, typesOf } from './shared.js';
 
 interface CondParams extends Params {
@@ -47,11 +47,14 @@ export const condPrimitive = definePrimitive<CondParams>({
     return { outputs: results.slice(0, next), tangents: wanted.map((is) => (is ? (results[next++] as Tensor) : null)) };
   },
   vjp: ({ inputs, active, params }) => {
-    const outputs = bind(condPrimitive, inputs, params);
+    const moving = inputs.slice(1).map((input, k) => (active[k + 1] as boolean) && isFloat(input.dtype));
+    const outputs = bind(condPrimitive, inputs, {
+      onTrue: primalProgram(params.onTrue, moving),
+      onFalse: primalProgram(params.onFalse, moving),
+    });
     return {
       outputs,
       pullback: (cotangents) => {
-        const moving = inputs.slice(1).map((input, k) => (active[k + 1] as boolean) && isFloat(input.dtype));
         const cts = outputs.flatMap((output, k) => (isFloat(output.dtype) ? [filled(cotangents[k], output)] : []));
         const backward = (branch: Program): Program => {
           const whole = vjpProgram(branch, moving);

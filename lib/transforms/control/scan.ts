@@ -4,13 +4,13 @@ import { ShapeError } from '../../core/errors.js';
 import { type BatchContext, type Batched, definePrimitive, type Params, type Tangent } from '../../core/primitive.js';
 import { carryBatch } from '../../core/primitives/batching.js';
 import { add, moveAxis, zeros } from '../../core/primitives/lax.js';
-import type { Program } from '../../core/program.js';
+import { Program } from '../../core/program.js';
 import type { Tensor } from '../../core/tensor.js';
 import { bind, inlineProgram, trace } from '../../core/tracing.js';
 import type { TensorType } from '../../core/types.js';
 import { batchedOutputs, batchProgram } from '../batch-program.js';
 import { jvpProgram, reachedOutputs } from '../jvp-program.js';
-import { vjpProgram } from '../vjp-program.js';
+import { primalProgram, vjpProgram } from '../vjp-program.js';
 import { checkCarry, cut, filled, reorder, spreadThroughCarry, typesOf } from './shared.js';
 
 interface ScanParams extends Params {
@@ -111,22 +111,24 @@ export const scanPrimitive = definePrimitive<ScanParams>({
       inputs.slice(constants, constants + carry),
       inputs.slice(constants + carry),
     ];
-    const keeping = trace(body.inputTypes, (...args) => {
-      const outputs = inlineProgram(body, args);
-      return { outputs: [...outputs, ...args.slice(constants, constants + carry)], result: undefined };
-    }).program;
+    const isMoving = (type: TensorType): boolean => isFloat(type.dtype);
+    const movingConstants = cs.map((c, k) => (active[k] as boolean) && isMoving(c.type));
+    const movingCarried = carried.map((c) => isMoving(c.type));
+    const movingXs = xs.map((x, k) => (active[constants + carry + k] as boolean) && isMoving(x.type));
+    const moving = [...movingConstants, ...movingCarried, ...movingXs];
+    const primal = primalProgram(body, moving);
+    const keeping = new Program(primal.inputs, primal.equations, [
+      ...primal.outputs,
+      ...primal.inputs.slice(constants, constants + carry),
+    ]);
     const results = bind(scanPrimitive, inputs, { body: keeping, constants, carry, length, reverse });
     const outputs = results.slice(0, body.outputs.length);
     const history = results.slice(body.outputs.length);
 
     const pullback = (cotangents: readonly Tangent[]): Tangent[] => {
-      const isMoving = (type: TensorType): boolean => isFloat(type.dtype);
-      const movingConstants = cs.map((c, k) => (active[k] as boolean) && isMoving(c.type));
-      const movingCarried = carried.map((c) => isMoving(c.type));
-      const movingXs = xs.map((x, k) => (active[constants + carry + k] as boolean) && isMoving(x.type));
       const floatYs = body.outputTypes.slice(carry).map(isMoving);
       // (cs, carried, x, dcarried', dy) -> (carried', y, dcs, dcarried, dx)
-      const step = vjpProgram(body, [...movingConstants, ...movingCarried, ...movingXs]);
+      const step = vjpProgram(body, moving);
       const sums = cs.flatMap((c, k) => (movingConstants[k] ? [zeros(c.type)] : []));
       const dcarried = carried.flatMap((c, k) => (movingCarried[k] ? [filled(cotangents[k], c)] : []));
       const dys = outputs.slice(carry).flatMap((y, k) => (floatYs[k] ? [filled(cotangents[carry + k], y)] : []));
@@ -164,7 +166,7 @@ export const scanPrimitive = definePrimitive<ScanParams>({
         reverse: !reverse,
       });
       let next = 0;
-      return [...movingConstants, ...movingCarried, ...movingXs].map((is) => (is ? (pulled[next++] as Tensor) : null));
+      return moving.map((is) => (is ? (pulled[next++] as Tensor) : null));
     };
     return { outputs, pullback };
   },
