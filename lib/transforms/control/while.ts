@@ -18,7 +18,8 @@ interface WhileParams extends Params {
 
 export const whilePrimitive = definePrimitive<WhileParams>({
   name: 'while',
-  forwardOnly: 'use scan for a known number of steps; a while loop does not remember the steps that reverse mode needs',
+  forwardOnly:
+    'a while loop does not remember the steps that reverse mode needs; use scan for a known number of steps, or implicitDiff where the loop solves an equation',
   infer: (inputs, { body, conditionConstants, bodyConstants }) => {
     const carry = inputs.slice(conditionConstants + bodyConstants);
     checkCarry('whileLoop', carry, body.outputTypes);

@@ -1,6 +1,17 @@
 /** The linear solvers that implicitDiff brings along: conjugate gradients over trees, inside a Program. */
 import { full } from '../../core/ops/arrays.js';
-import { add, cast, div, greater, logicalAnd, mul, sub } from '../../core/ops/elementwise.js';
+import {
+  add,
+  cast,
+  div,
+  greater,
+  isFinite,
+  lessEqual,
+  logicalAnd,
+  logicalNot,
+  mul,
+  sub,
+} from '../../core/ops/elementwise.js';
 import { sum } from '../../core/ops/reductions.js';
 import { primitive } from '../../core/primitives/lax.js';
 import type { Tensor } from '../../core/tensor.js';
@@ -50,8 +61,9 @@ export function conjugateGradients(apply: Operator, b: Vector): Vector {
     },
     { x: map((entry) => mul(entry, 0), b), r: [...b], p: [...b], rr: size, k: full([], 0, { dtype: 'int32' }) },
   );
-  // NaN compares as false: it is passed on as what it is.
-  const info = cast(greater(rr, mul(size, FAILED * FAILED)), 'int32');
+  // A residual of NaN is a breakdown, unless b was not finite to begin with: that is passed on as what it is.
+  const converged = lessEqual(rr, mul(size, FAILED * FAILED));
+  const info = cast(logicalAnd(isFinite(size), logicalNot(converged)), 'int32');
   return x.map((entry) => bind1(primitive('check'), [entry, info], { op: 'implicitDiff' }));
 }
 
