@@ -8,6 +8,7 @@ import { interleave } from './interleave.js';
 import { matmulCases } from './matmul.js';
 import { mlpHvp } from './mlp-hvp.js';
 import { mlpStep, mlpStepCompiled } from './mlp-step.js';
+import { perExampleGrad } from './per-example-grad.js';
 import { reluNetworkAdmm } from './relu-network-admm.js';
 import { roundTrip } from './round-trip.js';
 import { softThreshold } from './soft-threshold.js';
@@ -20,6 +21,7 @@ export const cases: readonly BenchCase[] = [
   mlpStep,
   mlpStepCompiled,
   mlpHvp,
+  perExampleGrad,
   eagerOp,
   ...matmulCases,
   softmaxXent,
