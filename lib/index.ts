@@ -16,6 +16,21 @@ export {
   type ProximalGradientResult,
   proximalGradient,
 } from './solvers/proximal-gradient.js';
+export { checkpoint } from './transforms/checkpoint.js';
+export { customJvp } from './transforms/custom/jvp.js';
+export { type CustomVjpRules, customVjp } from './transforms/custom/vjp.js';
 export { type GradOptions, grad, hvp, jvp, linearTranspose, valueAndGrad, vjp } from './transforms/differentiate.js';
+export { type ImplicitDiffOptions, implicitDiff, type LinearSolver } from './transforms/implicit/implicit-diff.js';
+export {
+  ggnvp,
+  hessian,
+  type Jacobian,
+  type JacobianModeOptions,
+  type JacobianOptions,
+  jacobian,
+  jacobianForward,
+  jacobianReverse,
+} from './transforms/jacobian.js';
 export { type JitOptions, jit, program } from './transforms/jit.js';
 export { clock, cond, emit, type ScanOptions, scan, whileLoop } from './transforms/loops.js';
+export { type Axes, type VmapOptions, vmap } from './transforms/vmap.js';

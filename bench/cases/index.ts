@@ -9,6 +9,7 @@ import { matmulCases } from './matmul.js';
 import { mlpHvp } from './mlp-hvp.js';
 import { mlpStep, mlpStepCompiled } from './mlp-step.js';
 import { nodeCases } from './node/index.js';
+import { perExampleGrad } from './per-example-grad.js';
 import { reluNetworkAdmm } from './relu-network-admm.js';
 import { roundTrip } from './round-trip.js';
 import { softThreshold } from './soft-threshold.js';
@@ -21,6 +22,7 @@ export const cases: readonly BenchCase[] = [
   mlpStep,
   mlpStepCompiled,
   mlpHvp,
+  perExampleGrad,
   eagerOp,
   ...matmulCases,
   softmaxXent,

@@ -42,7 +42,18 @@ export interface BatchContext<P extends Params> {
   readonly batched: readonly boolean[];
   /** Length of the batch. */
   readonly size: number;
+  /**
+   * Lanes that count, bool [size]; null: all. The others hold values that no result depends on, and their failures are none.
+   * Whatever runs under a mask runs only while some lane counts.
+   */
+  readonly mask: Tensor | null;
   readonly params: P;
+}
+
+/** Results of a joint batching rule: those that came out the same for all lanes need not carry the batch. */
+export interface Batched {
+  readonly outputs: Tensor[];
+  readonly batched: boolean[];
 }
 
 export interface PrimitiveRules<P extends Params> {
@@ -62,8 +73,14 @@ export interface PrimitiveRules<P extends Params> {
   transpose?(context: TransposeContext<P>): Tangent[];
   /** All lanes at once: every result with the batch as axis 0. */
   batch?(context: BatchContext<P>): Tensor[];
+  /** The same, saying which results carry the batch: for primitives that run programs. */
+  batchJoint?(context: BatchContext<P>): Batched;
   /** Why reverse mode cannot pass, for primitives with only a forward rule. */
   readonly forwardOnly?: string;
+  /** Why forward mode cannot pass, for primitives with only a reverse rule. */
+  readonly reverseOnly?: string;
+  /** The Program whose equations run in the place of this one: such a primitive exists for the transforms, and has no kernel. */
+  expand?(params: P): Program;
   /** Name of the kernel that runs it, where it differs. */
   readonly kernel?: string;
   /** Must run even when no result is used. */
@@ -92,6 +109,9 @@ export const primitives: ReadonlyMap<string, Primitive> = table;
 
 const empty: readonly never[] = [];
 
+const isShown = (value: unknown): boolean =>
+  Array.isArray(value) ? value.every(isShown) : typeof value !== 'object' && typeof value !== 'function';
+
 /** Adds an entry to the table. */
 export function definePrimitive<P extends Params>(rules: PrimitiveRules<P>): Primitive {
   if (table.has(rules.name)) throw new InternalError(rules.name, 'Expected a primitive to be defined once');
@@ -99,12 +119,12 @@ export function definePrimitive<P extends Params>(rules: PrimitiveRules<P>): Pri
     ...(rules as unknown as PrimitiveRules<Params>),
     effect: rules.effect ?? false,
     kernel: rules.kernel ?? rules.name,
-    differentiable: rules.jvp !== undefined || rules.jvpJoint !== undefined,
+    differentiable: rules.jvp !== undefined || rules.jvpJoint !== undefined || rules.vjp !== undefined,
     encode: (params, name) => rules.encode?.(params as P, name) ?? [...empty],
     subprograms: (params) => rules.subprograms?.(params as P) ?? [...empty],
     show: (params) => {
-      const subs = new Set<unknown>(rules.subprograms?.(params as P) ?? empty);
-      const shown = Object.entries(params).filter(([, value]) => !subs.has(value));
+      // Sub-programs are shown below the equation, and what only transforms use is not shown.
+      const shown = Object.entries(params).filter(([, value]) => value === null || isShown(value));
       return shown.map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(' ');
     },
   };

@@ -76,11 +76,35 @@ function letters(index: number): string {
 }
 
 /** Whether running the equation matters beyond its results. */
-export function hasEffect(equation: Equation): boolean {
-  return (
-    equation.primitive.effect ||
-    equation.primitive.subprograms(equation.params).some((sub) => sub.equations.some(hasEffect))
-  );
+export function hasEffect({ primitive, params }: Equation): boolean {
+  const programs = primitive.expand ? [primitive.expand(params)] : primitive.subprograms(params);
+  return primitive.effect || programs.some((sub) => sub.equations.some(hasEffect));
+}
+
+/** The Program with the equations of primitives that `expand` in their place. */
+export function expandCalls(program: Program): Program {
+  if (!program.equations.some(({ primitive }) => primitive.expand)) return program;
+  const equations: Equation[] = [];
+  const stands = new Map<Variable, Atom>();
+  const resolve = (atom: Atom): Atom => (atom instanceof Variable ? (stands.get(atom) ?? atom) : atom);
+  const walk = (list: readonly Equation[], copied: boolean): void => {
+    for (const equation of list) {
+      const inputs = equation.inputs.map(resolve);
+      const inner = equation.primitive.expand?.(equation.params);
+      if (inner) {
+        inner.inputs.forEach((variable, k) => stands.set(variable, inputs[k] as Atom));
+        walk(inner.equations, true);
+        equation.outputs.forEach((variable, k) => stands.set(variable, resolve(inner.outputs[k] as Atom)));
+        continue;
+      }
+      // One program may stand in several places: each gets variables of its own.
+      const outputs = copied ? equation.outputs.map((variable) => new Variable(variable.type)) : equation.outputs;
+      if (copied) equation.outputs.forEach((variable, k) => stands.set(variable, outputs[k] as Variable));
+      equations.push({ ...equation, inputs, outputs });
+    }
+  };
+  walk(program.equations, false);
+  return new Program(program.inputs, equations, program.outputs.map(resolve));
 }
 
 /** The Program without equations that no output and no effect needs. */
@@ -120,7 +144,13 @@ export function encode(program: Program, donated: ReadonlySet<number> = new Set(
   const programs: Program[] = [program];
   const words: number[] = [1, 0];
   for (let at = 0; at < programs.length; at++) {
-    encodeOne(programs[at] as Program, at === 0 ? donated : new Set(), words, name, (sub) => programs.push(sub) - 1);
+    encodeOne(
+      expandCalls(programs[at] as Program),
+      at === 0 ? donated : new Set(),
+      words,
+      name,
+      (sub) => programs.push(sub) - 1,
+    );
   }
   words[1] = programs.length;
   return { words: Float64Array.from(words), names };

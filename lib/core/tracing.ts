@@ -1,12 +1,12 @@
 /** Tracing: running a function on names of values, to learn its Program. `bind` is the one door that every operation passes. */
 import { ConcreteTensor, scalar } from './concrete.js';
 import { checkNumber, type DType, isFloat, type TypedArray } from './dtype.js';
-import { DTypeError, InternalError, TracingError } from './errors.js';
+import { DTypeError, InternalError, ShapeError, TracingError } from './errors.js';
 import type { Params, Primitive } from './primitive.js';
 import { type Atom, type Equation, Literal, Program, Variable } from './program.js';
 import { CompiledProgram, compileCached, runProgram } from './runtime.js';
 import { Tensor } from './tensor.js';
-import { TensorType } from './types.js';
+import { MAX_RANK, TensorType } from './types.js';
 
 /** A tensor, or a number that takes the dtype of the tensors it meets. */
 export type TensorLike = Tensor | number | boolean;
@@ -187,10 +187,26 @@ export function bind(
     primitive,
     params,
     atoms,
-    primitive.infer(
+    inferTypes(
+      primitive,
       atoms.map((atom) => atom.type),
       params,
     ),
+  );
+}
+
+/** @throws {ShapeError} a result has too many dimensions. Shape and type errors of the primitive. */
+function inferTypes(primitive: Primitive, inputs: readonly TensorType[], params: Params): TensorType[] {
+  const types = primitive.infer(inputs, params);
+  const large = types.find((type) => type.rank > MAX_RANK);
+  if (!large) return types;
+  throw new ShapeError(
+    primitive.name,
+    `Expected a result of at most ${MAX_RANK} dimensions, received ${large} with ${large.rank}`,
+    {
+      hint: 'each level of vmap, and each scan that stacks results, adds one: join dimensions with reshape',
+      details: { rank: large.rank },
+    },
   );
 }
 
@@ -231,7 +247,7 @@ function bindEager(primitive: Primitive, inputs: readonly TensorLike[], params: 
   if (!compiled) {
     const types = tensors.map((value) => value.type);
     const variables = types.map((type) => new Variable(type));
-    const outputs = primitive.infer(types, params).map((type) => new Variable(type));
+    const outputs = inferTypes(primitive, types, params).map((type) => new Variable(type));
     const program = new Program(variables, [{ primitive, params, inputs: variables, outputs }], outputs);
     if (subprograms) compiled = compileCached(program);
     else {

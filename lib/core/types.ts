@@ -1,6 +1,6 @@
 /** The static type of a tensor (dtype and shape), interned so that equal types are the same object. */
 import type { DType } from './dtype.js';
-import { ShapeError } from './errors.js';
+import { ShapeError, TracingError } from './errors.js';
 
 export type Shape = readonly number[];
 
@@ -60,10 +60,25 @@ export function showShape(shape: Shape): string {
   return `[${shape.join(', ')}]`;
 }
 
+const showReceived = (value: unknown): string =>
+  Array.isArray(value) ? `[${value.map((dim) => JSON.stringify(dim) ?? String(dim)).join(', ')}]` : String(value);
+
 /** @throws {ShapeError} not an array of at most 8 whole numbers >= 0. */
 export function checkShape(op: string, shape: unknown): Shape {
   const valid = Array.isArray(shape) && shape.every((dim) => Number.isSafeInteger(dim) && dim >= 0);
-  if (!valid) throw new ShapeError(op, `Expected a shape of whole numbers >= 0, received ${JSON.stringify(shape)}`);
+  if (!valid) {
+    const traced = Array.isArray(shape) ? shape.find((dim) => typeof dim === 'object' && dim !== null) : undefined;
+    if (traced) {
+      throw new TracingError(
+        op,
+        `Expected a shape of numbers, received ${traced.toString()} in it: shapes cannot depend on data`,
+        {
+          hint: 'take the largest size and mask with where(), cut with dynamicSlice() of a fixed size, or read the number first and call again',
+        },
+      );
+    }
+    throw new ShapeError(op, `Expected a shape of whole numbers >= 0, received ${showReceived(shape)}`);
+  }
   if (shape.length > MAX_RANK) {
     throw new ShapeError(op, `Expected at most ${MAX_RANK} dimensions, received ${showShape(shape)}`);
   }

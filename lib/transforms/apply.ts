@@ -4,9 +4,9 @@
 import '../core/index.js';
 import { scalar } from '../core/concrete.js';
 import { ShapeError } from '../core/errors.js';
-import type { Program } from '../core/program.js';
+import { eliminateDeadCode, type Program } from '../core/program.js';
 import { Tensor } from '../core/tensor.js';
-import { type TensorLike, trace } from '../core/tracing.js';
+import { applyProgram, isTracing, type TensorLike, trace } from '../core/tracing.js';
 import { flatten, type TreeShape } from '../core/tree.js';
 import type { TensorType } from '../core/types.js';
 
@@ -42,7 +42,17 @@ export function traceFunction(
     const { leaves, shape } = flatten(op, result);
     return { outputs: leaves, result: shape };
   });
-  return { program: traced.program, captures: traced.captures, output: traced.result };
+  return { program: eliminateDeadCode(traced.program), captures: traced.captures, output: traced.result };
+}
+
+/** Calls a function of trees as one Program, so that its parts share what they compute. */
+export function callTraced<A extends readonly unknown[], R>(op: string, f: (...args: A) => R, args: A): R {
+  if (isTracing()) return f(...args);
+  const { leaves, shape } = flatten(op, args);
+  const tensors = asTensors(leaves);
+  const types = tensors.map((value) => value.type);
+  const traced = traceFunction(op, f as unknown as (...values: never[]) => unknown, shape, types);
+  return traced.output.build(applyProgram(op, traced.program, [...traced.captures, ...tensors])) as R;
 }
 
 /** The leaf of a function that must return one float scalar. */
@@ -53,4 +63,22 @@ export function checkScalarOutput(op: string, { program, output }: FunctionProgr
   throw new ShapeError(op, `Expected a function that returns one float scalar, received ${received}`, {
     hint: 'reduce it with sum() or mean()',
   });
+}
+
+/** The trees as one list of arguments. */
+export function listShape(...shapes: TreeShape[]): TreeShape {
+  const leaves = shapes.reduce((total, shape) => total + shape.leaves, 0);
+  return {
+    text: `[${shapes.map((shape) => shape.text).join()}]`,
+    leaves,
+    build: (values) => {
+      let at = 0;
+      return shapes.map((shape) => shape.build(values.slice(at, (at += shape.leaves))));
+    },
+  };
+}
+
+export function checkStructure(op: string, what: string, expected: TreeShape, received: TreeShape): void {
+  if (expected.text === received.text) return;
+  throw new ShapeError(op, `Expected ${what} of the structure ${expected.text}, received ${received.text}`);
 }

@@ -2,9 +2,10 @@
 import { isFloat } from '../core/dtype.js';
 import { DomainError, DTypeError, ShapeError } from '../core/errors.js';
 import { full } from '../core/primitives/lax.js';
+import { type Atom, eliminateDeadCode, Program } from '../core/program.js';
 import type { Tensor } from '../core/tensor.js';
 import { applyProgram } from '../core/tracing.js';
-import { disposeTree, flatten, type Tensors, type TreeShape } from '../core/tree.js';
+import { flatten, type Tensors, type TreeShape } from '../core/tree.js';
 import { TensorType } from '../core/types.js';
 import { asTensors, checkScalarOutput, type FunctionProgram, traceFunction } from './apply.js';
 import { jvpProgram } from './jvp-program.js';
@@ -149,9 +150,39 @@ function checkLike(op: string, value: Tensor, like: Tensor): boolean {
   return true;
 }
 
+/** Runs the jvp Program of a traced function; `pick` says which of its results (outputs, then tangents of the float ones) to keep. */
+function push(
+  op: string,
+  call: Call,
+  primals: readonly unknown[],
+  tangents: unknown,
+  pick: (results: readonly Atom[]) => readonly Atom[],
+): Tensor[] {
+  const given = flatten(op, tangents);
+  const expected = flatten(op, primals);
+  if (given.shape.text !== expected.shape.text) {
+    throw new ShapeError(op, `Expected tangents of the structure ${expected.shape.text}, received ${given.shape.text}`);
+  }
+  const captured = call.captures.length;
+  const active = call.inputs.map((input, k) => k >= captured && isFloat(input.dtype));
+  const moving = asTensors(given.leaves).filter((t, k) => checkLike(op, t, call.inputs[captured + k] as Tensor));
+  const whole = jvpProgram(call.program, active);
+  const picked = eliminateDeadCode(new Program(whole.inputs, whole.equations, pick(whole.outputs)));
+  return applyProgram(op, picked, [...call.inputs, ...moving]);
+}
+
+/** Tangents for all outputs: zeros (float32) for integers and bools, which have none. */
+function allTangents(types: readonly TensorType[], moving: readonly Tensor[]): Tensor[] {
+  let next = 0;
+  return types.map((type) =>
+    isFloat(type.dtype) ? (moving[next++] as Tensor) : full(TensorType.of('float32', type.shape), 0),
+  );
+}
+
 /**
  * Value of `f` at `primals` and its directional derivative along `tangents` (a list of the same structure; its integer leaves are
- * ignored). Forward mode: about twice the cost of `f`.
+ * ignored). Forward mode: about twice the cost of `f`. Integer and bool results have tangents of zeros (float32).
+ * @throws {ShapeError} tangents unlike the primals.  {TracingError} `f` contains a customVjp (use customJvp).
  */
 export function jvp<A extends readonly unknown[], R>(
   f: (...args: A) => R,
@@ -159,36 +190,27 @@ export function jvp<A extends readonly unknown[], R>(
   tangents: { readonly [K in keyof A]: unknown },
 ): [Tensors<R>, Tensors<R>] {
   const call = traceCall('jvp', f as unknown as AnyFunction, primals);
-  const given = flatten('jvp', tangents);
-  const expected = flatten('jvp', primals);
-  if (given.shape.text !== expected.shape.text) {
-    throw new ShapeError(
-      'jvp',
-      `Expected tangents of the structure ${expected.shape.text}, received ${given.shape.text}`,
-    );
-  }
-  const captured = call.captures.length;
-  const active = call.inputs.map((input, k) => k >= captured && isFloat(input.dtype));
-  const moving = asTensors(given.leaves).filter((t, k) => checkLike('jvp', t, call.inputs[captured + k] as Tensor));
-  const wanted = call.program.outputTypes.map((type) => isFloat(type.dtype));
-  const results = applyProgram('jvp', jvpProgram(call.program, active), [...call.inputs, ...moving]);
-  const outputs = results.slice(0, call.program.outputs.length);
-  let next = outputs.length;
-  const derivatives = outputs.map((output, k) =>
-    wanted[k] ? (results[next++] as Tensor) : full(TensorType.of('float32', output.shape), 0),
-  );
-  return [call.output.build(outputs) as Tensors<R>, call.output.build(derivatives) as Tensors<R>];
+  const types = call.program.outputTypes;
+  const results = push('jvp', call, primals, tangents, (all) => all);
+  const derivatives = allTangents(types, results.slice(types.length));
+  return [
+    call.output.build(results.slice(0, types.length)) as Tensors<R>,
+    call.output.build(derivatives) as Tensors<R>,
+  ];
 }
 
 /**
  * Hessian-vector product: `hvp(f)(x, v)` is ∇²f(x) v for a function of one tree that returns a float scalar, in the structure of
- * x. Forward over reverse: about four times the cost of `f`, and no Hessian is formed (Pearlmutter, 1994).
+ * x. Forward over reverse: about four times the cost of `f`; no Hessian is formed, nor the gradient finished
+ * (Pearlmutter, 1994).
+ * @throws as `grad`.
  */
 export function hvp<X>(f: (x: X) => Tensor): (x: X, v: Tensors<X>) => Tensors<X> {
+  const gradient = (x: X): unknown => grad(f)(x);
   return (x, v) => {
-    const [gradient, product] = jvp<[X], unknown>((at) => grad(f)(at), [x], [v]);
-    disposeTree(gradient);
-    return product as Tensors<X>;
+    const call = traceCall('hvp', gradient as unknown as AnyFunction, [x]);
+    const count = call.program.outputs.length;
+    return call.output.build(push('hvp', call, [x], [v], (all) => all.slice(count))) as Tensors<X>;
   };
 }
 

@@ -1,11 +1,11 @@
 /** Forward mode as a map from Programs to Programs. */
 import { isFloat } from '../core/dtype.js';
-import { InternalError } from '../core/errors.js';
+import { TracingError } from '../core/errors.js';
 import type { Tangent } from '../core/primitive.js';
 import { zeros } from '../core/primitives/lax.js';
 import { type Atom, type Equation, eliminateDeadCode, type Program, Variable } from '../core/program.js';
 import type { Tensor } from '../core/tensor.js';
-import { bind, readAtom, trace } from '../core/tracing.js';
+import { bind, readAtom, type Traced, trace } from '../core/tracing.js';
 
 /**
  * Replays a Program in the one being traced, pushing tangents along. Null tangents are zeros known in advance, so equations that
@@ -44,7 +44,13 @@ function pushEquation(
   if (tangents.every((t) => !t) || !primitive.differentiable)
     return { outputs: bind(primitive, inputs, params), tangents: [] };
   if (primitive.jvpJoint) return primitive.jvpJoint({ inputs, tangents, params });
-  if (!primitive.jvp) throw new InternalError(primitive.name, 'Expected a jvp rule');
+  if (!primitive.jvp) {
+    throw new TracingError(
+      primitive.name,
+      `Expected an operation with a forward-mode derivative, received ${primitive.name}`,
+      { hint: primitive.reverseOnly ?? 'use vjp or grad instead' },
+    );
+  }
   const outputs = bind(primitive, inputs, params);
   return { outputs, tangents: primitive.jvp({ inputs, tangents, outputs, params }) };
 }
@@ -59,7 +65,7 @@ export function jvpProgram(
   wanted: readonly boolean[] = program.outputTypes.map((type) => isFloat(type.dtype)),
 ): Program {
   const moving = program.inputTypes.filter((_, k) => active[k]);
-  const { program: result } = trace([...program.inputTypes, ...moving], (...args) => {
+  const traced = trace([...program.inputTypes, ...moving], (...args) => {
     const inputs = args.slice(0, program.inputs.length);
     let next = program.inputs.length;
     const tangents = program.inputs.map((_, k) => (active[k] ? (args[next++] as Tensor) : null));
@@ -69,7 +75,20 @@ export function jvpProgram(
     );
     return { outputs: [...pushed.outputs, ...outgoing], result: undefined };
   });
-  return eliminateDeadCode(result);
+  return closed(traced);
+}
+
+/**
+ * A derived Program without its dead code.
+ * @throws {TracingError} a rule used a tensor from outside, which has no place among the inputs.
+ */
+export function closed({ program, captures }: Pick<Traced<unknown>, 'program' | 'captures'>): Program {
+  if (captures.length === 0) return eliminateDeadCode(program);
+  throw new TracingError(
+    'trace',
+    `Expected a derivative rule that uses only what it is given, received one that uses a ${captures[0]?.type} from outside`,
+    { hint: 'make it an argument of the function, and give null as its cotangent' },
+  );
 }
 
 /** Which outputs of a Program have a tangent when the active inputs have one. */

@@ -3,30 +3,15 @@ import { DomainError, DTypeError, ShapeError } from '../core/errors.js';
 import { primitive } from '../core/primitives/lax.js';
 import type { Program } from '../core/program.js';
 import { Tensor } from '../core/tensor.js';
-import { bind, inlineProgram } from '../core/tracing.js';
+import { bind } from '../core/tracing.js';
 import { flatten, type Tensors, type TreeShape } from '../core/tree.js';
-import { asTensors, traceFunction } from './apply.js';
-import { condPrimitive, scanPrimitive, whilePrimitive } from './control.js';
+import { asTensors, checkStructure, listShape, traceFunction } from './apply.js';
+import { condPrimitive } from './control/cond.js';
+import { scanPrimitive } from './control/scan.js';
+import { shareCaptures } from './control/shared.js';
+import { whilePrimitive } from './control/while.js';
 
 type AnyFunction = (...args: never[]) => unknown;
-
-/** The trees as one list of arguments. */
-function listShape(...shapes: TreeShape[]): TreeShape {
-  const leaves = shapes.reduce((total, shape) => total + shape.leaves, 0);
-  return {
-    text: `[${shapes.map((shape) => shape.text).join()}]`,
-    leaves,
-    build: (values) => {
-      let at = 0;
-      return shapes.map((shape) => shape.build(values.slice(at, (at += shape.leaves))));
-    },
-  };
-}
-
-function checkStructure(op: string, what: string, expected: TreeShape, received: TreeShape): void {
-  if (expected.text === received.text) return;
-  throw new ShapeError(op, `Expected ${what} of the structure ${expected.text}, received ${received.text}`);
-}
 
 function checkPredicate(op: string, program: Program): void {
   const [type] = program.outputTypes;
@@ -146,28 +131,10 @@ export function cond<A extends readonly unknown[], R>(
     traceFunction('cond', branch as unknown as AnyFunction, shape, types),
   ) as [ReturnType<typeof traceFunction>, ReturnType<typeof traceFunction>];
   checkStructure('cond', 'both branches to return results', yes.output, no.output);
-  // Both branches take the captures of both, so that they have one signature.
-  const captures = [...new Set([...yes.captures, ...no.captures])];
-  const all = [...captures.map((value) => value.type), ...types];
-  const widened = [yes, no].map((branch) =>
-    traceFunction(
-      'cond',
-      ((values: Tensor[]) => {
-        const own = branch.captures.map((value) => values[captures.indexOf(value)] as Tensor);
-        return inlineProgram(branch.program, [...own, ...values.slice(captures.length)]);
-      }) as AnyFunction,
-      listShape(
-        flatten(
-          'cond',
-          all.map(() => 0),
-        ).shape,
-      ),
-      all,
-    ),
-  );
+  const { captures, programs } = shareCaptures(yes, no);
   const results = bind(condPrimitive, [predicate, ...captures, ...operands], {
-    onTrue: widened[0]?.program,
-    onFalse: widened[1]?.program,
+    onTrue: programs[0],
+    onFalse: programs[1],
   });
   return yes.output.build(results) as Tensors<R>;
 }

@@ -10,6 +10,7 @@ import { type Atom, type Equation, eliminateDeadCode, Program, Variable } from '
 import type { Tensor } from '../core/tensor.js';
 import { bind, readAtom, trace } from '../core/tracing.js';
 import type { TensorType } from '../core/types.js';
+import { closed } from './jvp-program.js';
 
 /** An unknown of the linear map: a tangent during the forward walk, a cotangent during the backward one. */
 class Unknown {
@@ -46,13 +47,13 @@ class Tape {
   /**
    * Appends the equations of a Program that depend on the unknowns, and evaluates the others at once.
    * @param known  tensors for the Program's inputs that are not unknown.
-   * @returns the unknowns that the outputs are, or null for those that do not depend on one.
+   * @returns the unknowns that the outputs are, or the values of those that do not depend on one.
    */
   append(
     program: Program,
     unknowns: ReadonlyMap<Variable, Unknown>,
     known: ReadonlyMap<Variable, Tensor>,
-  ): (Unknown | null)[] {
+  ): (Unknown | Tensor)[] {
     const linear = new Map(unknowns);
     const values = new Map(known);
     const unknownOf = (atom: Atom): Unknown | undefined => (atom instanceof Variable ? linear.get(atom) : undefined);
@@ -78,9 +79,11 @@ class Tape {
       });
       this.push(() => pullBack(equation, operands, inputs, outputs));
     }
-    return program.outputs.map((atom) => unknownOf(atom) ?? null);
+    return program.outputs.map((atom) => unknownOf(atom) ?? readAtom(values, atom));
   }
 }
+
+const unknownOnly = (end: Unknown | Tensor | undefined): Unknown | null => (end instanceof Unknown ? end : null);
 
 function pullBack(
   { primitive, params }: Equation,
@@ -153,7 +156,36 @@ function linearize(
   const unknown = new Map(moving.map((value, k) => [program.inputs[captures.length + k] as Variable, value]));
   const ends = tape.append(program, unknown, known);
   let next = 0;
-  return { outputs, unknowns: equation.outputs.map((_, k) => (present[k] ? (ends[next++] ?? null) : null)) };
+  return { outputs, unknowns: equation.outputs.map((_, k) => (present[k] ? unknownOnly(ends[next++]) : null)) };
+}
+
+/**
+ * Results and pullback of a rule that gives results and tangents together and is linear in the tangents, in the Program being traced.
+ * @param types  of the tangents that the rule takes; its last `derivatives` results are tangents.
+ */
+export function pullThroughRule(
+  types: readonly TensorType[],
+  derivatives: number,
+  rule: (tangents: readonly Tensor[]) => Tensor[],
+): { outputs: Tensor[]; pullback: (cotangents: readonly Tangent[]) => Tangent[] } {
+  const tape = new Tape();
+  const { program, captures } = trace(types, (...args) => ({ outputs: rule(args), result: undefined }));
+  const starts = types.map((type) => new Unknown(type));
+  const known = new Map(captures.map((tensor, k) => [program.inputs[k] as Variable, tensor]));
+  const unknowns = new Map(starts.map((start, k) => [program.inputs[captures.length + k] as Variable, start]));
+  const ends = tape.append(program, unknowns, known);
+  const split = ends.length - derivatives;
+  const outputs = ends.slice(0, split).map((end) => {
+    if (end instanceof Unknown)
+      throw new TracingError('customJvp', 'Expected a result that does not depend on tangents');
+    return end;
+  });
+  const pullback = (cotangents: readonly Tangent[]): Tangent[] => {
+    ends.slice(split).forEach((end, k) => unknownOnly(end)?.accumulate(cotangents[k]));
+    tape.run();
+    return starts.map((start) => start.take());
+  };
+  return { outputs, pullback };
 }
 
 /** Replays a Program in the one being traced; the returned function maps output cotangents to input cotangents, once. */
@@ -197,26 +229,40 @@ export function pullThrough(
 export function vjpProgram(program: Program, active: readonly boolean[]): Program {
   const float = program.outputTypes.map((type) => isFloat(type.dtype));
   const cotangentTypes = program.outputTypes.filter((_, k) => float[k]);
-  const { program: result } = trace([...program.inputTypes, ...cotangentTypes], (...args) => {
+  const traced = trace([...program.inputTypes, ...cotangentTypes], (...args) => {
     const { outputs, pullback } = pullThrough(program, args.slice(0, program.inputs.length), active);
     let next = program.inputs.length;
     const pulled = pullback(float.map((is) => (is ? (args[next++] as Tensor) : null)));
     const grads = program.inputTypes.flatMap((type, k) => (active[k] ? [pulled[k] ?? zeros(type)] : []));
     return { outputs: [...outputs, ...grads], result: undefined };
   });
-  return eliminateDeadCode(result);
+  return closed(traced);
+}
+
+/**
+ * The Program as the first pass of reverse mode runs it: where an operation has a forward rule of its own (customVjp), by that rule,
+ * so that what is kept for the way back can itself be differentiated forward.
+ */
+export function primalProgram(program: Program, active: readonly boolean[]): Program {
+  return closed(
+    trace(program.inputTypes, (...args) => ({
+      outputs: pullThrough(program, args, active).outputs,
+      result: undefined,
+    })),
+  );
 }
 
 /** Transposes a linear Program: cotangents of its outputs to those of its last `linear` inputs; the inputs before are constants. */
 export function transposeProgram(program: Program, linear: number): Program {
   const fixed = program.inputs.length - linear;
-  const { program: result } = trace([...program.inputTypes.slice(0, fixed), ...program.outputTypes], (...args) => {
+  const traced = trace([...program.inputTypes.slice(0, fixed), ...program.outputTypes], (...args) => {
     const tape = new Tape();
     const unknowns = new Map(program.inputs.slice(fixed).map((variable) => [variable, new Unknown(variable.type)]));
     const known = new Map(program.inputs.slice(0, fixed).map((variable, k) => [variable, args[k] as Tensor]));
     const ends = tape.append(program, unknowns, known);
     ends.forEach((unknown, k) => {
-      if (!unknown) throw new InternalError('linearTranspose', 'Expected results that depend on the argument');
+      if (!(unknown instanceof Unknown))
+        throw new InternalError('linearTranspose', 'Expected results that depend on the argument');
       unknown.accumulate(args[fixed + k]);
     });
     tape.run();
@@ -225,7 +271,7 @@ export function transposeProgram(program: Program, linear: number): Program {
       result: undefined,
     };
   });
-  return eliminateDeadCode(result);
+  return closed(traced);
 }
 
 /**

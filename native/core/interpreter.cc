@@ -16,6 +16,10 @@ std::string describe_info(const std::string& op, int32_t info) {
     return "a positive definite matrix, received one whose leading minor of order " + std::to_string(info) +
            " is not positive";
   }
+  if (op == "implicitDiff") {
+    return "a linear solve that converges, received a residual above a thousandth of the right-hand side. Hint: the "
+           "Jacobian of the condition may be singular or badly conditioned";
+  }
   return "info 0, received info " + std::to_string(info);
 }
 

@@ -10,6 +10,7 @@ import { movementRows } from './movement.js';
 import { randomRows } from './random-numbers.js';
 import { reductionRows } from './reduction.js';
 import type { Row } from './row.js';
+import { transformRows } from './transforms.js';
 
 export const rows: readonly Row[] = [
   ...elementwiseRows,
@@ -19,6 +20,7 @@ export const rows: readonly Row[] = [
   ...linalgRows,
   ...randomRows,
   ...controlRows,
+  ...transformRows,
 ];
 
 export * from './array.js';

@@ -47,21 +47,30 @@ export type Derivative =
       readonly linear: readonly (readonly number[])[];
       /** False where only forward mode exists. */
       readonly reverse: boolean;
+      /** False where only reverse mode exists. */
+      readonly forward: boolean;
     };
 
 export const noDerivative: Derivative = { kind: 'none' };
 export const smooth = (
   active: readonly number[],
   groups: readonly (readonly number[])[] = [],
-  { reverse = true } = {},
-): Derivative => ({ kind: 'smooth', active, linear: groups, reverse });
-export const once = (active: readonly number[]): Derivative => ({ kind: 'once', active, linear: [], reverse: true });
+  { reverse = true, forward = true } = {},
+): Derivative => ({ kind: 'smooth', active, linear: groups, reverse, forward });
+export const once = (active: readonly number[]): Derivative => ({
+  kind: 'once',
+  active,
+  linear: [],
+  reverse: true,
+  forward: true,
+});
 /** Linear in `active` jointly, and in each of `groups`. */
 export const linear = (active: readonly number[], groups: readonly (readonly number[])[] = []): Derivative => ({
   kind: 'linear',
   active,
   linear: [active, ...groups],
   reverse: true,
+  forward: true,
 });
 
 export interface Row {

@@ -6,7 +6,11 @@ import { type Expected, epsilonOf, represent, smallestOf } from '../cases/index.
  * The first element that is off, or undefined. Allowed: `budget` epsilons of the element's scale, and as many of the smallest
  * positive numbers, for results that underflow gradually. Infinities and NaN must agree.
  */
-export function firstDifference(received: Tensor, expected: Expected, budget: number): string | undefined {
+export function firstDifference(
+  received: Pick<Tensor, 'dtype' | 'shape' | 'dataSync'>,
+  expected: Expected,
+  budget: number,
+): string | undefined {
   if (received.dtype !== expected.dtype) return `dtype ${received.dtype} instead of ${expected.dtype}`;
   if (received.shape.join() !== expected.shape.join())
     return `shape [${received.shape}] instead of [${expected.shape}]`;

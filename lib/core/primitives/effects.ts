@@ -1,10 +1,12 @@
 /** Primitives that the interpreter handles itself: failure as data, progress, and time. */
+import { isFloat } from '../dtype.js';
 import { DTypeError, ShapeError } from '../errors.js';
 import { definePrimitive, type Params } from '../primitive.js';
 import type { Tensor } from '../tensor.js';
-import { bind1 } from '../tracing.js';
+import { bind, bind1 } from '../tracing.js';
 import { TensorType } from '../types.js';
-import { primitive } from './lax.js';
+import { carryBatch } from './batching.js';
+import { broadcast, cast, div, full, primitive, reduceSum, select } from './lax.js';
 
 interface CheckParams extends Params {
   /** The primitive to blame. */
@@ -29,8 +31,27 @@ export const checkPrimitive = definePrimitive<CheckParams>({
     if (!ct || !info || info.linear) return [null, null];
     return [bind1(primitive('check'), [ct, info.value], params), null];
   },
+  // One failure fails them all: which lane it was is in the info. Lanes that do not count do not fail.
+  batch: ({ inputs: [value, info], batched, size, mask, params }) => {
+    const [x, status] = [carryBatch(value as Tensor, batched[0] as boolean, size), info as Tensor];
+    const counted = mask && batched[1] ? select(broadcast(mask, status.shape, [0]), status, 0, status.dtype) : status;
+    return [bind1(primitive('check'), [x, counted], params)];
+  },
   encode: ({ op }, name) => [name(op)],
 });
+
+function report(lanes: Tensor, mask: Tensor | null): Tensor {
+  const { dtype } = lanes;
+  if (lanes.size === 0) return full(TensorType.of(dtype, []), 0);
+  if (!isFloat(dtype)) {
+    const counted = mask ? select(mask, lanes, reduceLanes('reduceMin', lanes), dtype) : lanes;
+    return reduceLanes('reduceMax', counted);
+  }
+  if (!mask) return div(reduceSum(lanes, [0]), lanes.size);
+  return div(reduceSum(select(mask, lanes, 0, dtype), [0]), reduceSum(cast(mask, dtype), [0]));
+}
+
+const reduceLanes = (name: string, x: Tensor): Tensor => bind1(primitive(name), [x], { axes: [0] });
 
 interface EmitParams extends Params {
   readonly tag: string;
@@ -44,6 +65,11 @@ export const emitPrimitive = definePrimitive<EmitParams>({
     for (const type of inputs) if (type.rank !== 0) throw new ShapeError('emit', `Expected scalars, received ${type}`);
     return [];
   },
+  // One report for all lanes: the mean over those that count; for whole numbers the largest (iterations), for bools whether any is.
+  batch: ({ inputs, batched, mask, params }) => {
+    const reports = inputs.map((x, k) => (batched[k] ? report(x, mask) : x));
+    return bind(primitive('emit'), reports, params);
+  },
   encode: ({ tag, names }, name) => [name(tag), ...names.map(name)],
 });
 
@@ -51,4 +77,10 @@ export const emitPrimitive = definePrimitive<EmitParams>({
 export const clockPrimitive = definePrimitive<Record<string, never>>({
   name: 'clock',
   infer: () => [TensorType.of('float64', [])],
+  // One reading for all lanes, once the operand of each is there.
+  batchJoint: ({ inputs: [x] }) => {
+    const lanes = x as Tensor;
+    const all = reduceSum(lanes.dtype === 'bool' ? cast(lanes, 'int32') : lanes, [0]);
+    return { outputs: bind(primitive('clock'), [all], {}), batched: [false] };
+  },
 });

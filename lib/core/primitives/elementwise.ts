@@ -11,6 +11,7 @@ import {
 } from '../primitive.js';
 import type { Tensor } from '../tensor.js';
 import { type Shape, sameShape, TensorType } from '../types.js';
+import { batchElementwise } from './batching.js';
 import {
   add,
   broadcast,
@@ -92,6 +93,7 @@ function unary(name: string, kind: Kind, jvp?: UnaryJvp, linear?: (ct: Tensor) =
       ],
     }),
     ...(linear && { transpose: ({ cotangents: [ct] }: TransposeContext<None>) => [ct ? linear(ct) : null] }),
+    batch: batchElementwise(name),
   });
 }
 
@@ -128,6 +130,7 @@ function binary(
       },
     }),
     ...(transpose && { transpose }),
+    batch: batchElementwise(name),
   });
 }
 
@@ -163,6 +166,7 @@ export const isFinitePrimitive = definePrimitive<None>({
     checkKind('isFinite', 'float', (x as TensorType).dtype);
     return [(x as TensorType).withDType('bool')];
   },
+  batch: batchElementwise('isFinite'),
 });
 
 export const addPrimitive = binary(
@@ -253,6 +257,7 @@ export const selectPrimitive = definePrimitive<None>({
       b?.linear ? unstretch(select(condition.value, 0, ct, ct.dtype), b.type) : null,
     ];
   },
+  batch: batchElementwise('select'),
 });
 
 interface CastParams extends Params {
@@ -264,6 +269,7 @@ export const castPrimitive = definePrimitive<CastParams>({
   infer: ([x], { dtype }) => [(x as TensorType).withDType(dtype)],
   jvp: ({ tangents: [t], params: { dtype } }) => [t && isFloat(dtype) ? cast(t, dtype) : null],
   transpose: ({ cotangents: [ct], operands: [x] }) => [ct && x?.linear ? cast(ct, x.type.dtype) : null],
+  batch: batchElementwise('cast'),
   encode: () => [],
 });
 

@@ -3,6 +3,7 @@ import { DTypeError, ShapeError } from '../errors.js';
 import { definePrimitive, type Params } from '../primitive.js';
 import type { Tensor } from '../tensor.js';
 import { type Shape, sameShape, showShape, type TensorType } from '../types.js';
+import { batchDynamicSlice, batchDynamicUpdate, batchGather, batchScatterAdd } from './batched-indexing.js';
 import {
   broadcast,
   dynamicSlice,
@@ -43,6 +44,7 @@ export const gatherPrimitive = definePrimitive<AxisParams>({
     if (!ct || !x?.linear || !indices || indices.linear) return [null, null];
     return [scatterAdd(zeros(x.type), indices.value, ct, axis), null];
   },
+  batch: batchGather,
   encode: ({ axis }) => [axis],
 });
 
@@ -84,6 +86,7 @@ export const scatterAddPrimitive = definePrimitive<AxisParams>({
     if (!ct || !indices || indices.linear) return [null, null, null];
     return [base?.linear ? ct : null, null, updates?.linear ? gatherInside(ct, indices.value, axis) : null];
   },
+  batch: batchScatterAdd,
   encode: ({ axis }) => [axis],
 });
 
@@ -115,6 +118,7 @@ export const dynamicSlicePrimitive = definePrimitive<Params & { readonly sizes: 
     if (!ct || !x?.linear || !start || start.linear) return [null, null];
     return [dynamicUpdate(zeros(x.type), ct, start.value), null];
   },
+  batch: batchDynamicSlice,
   encode: () => [],
 });
 
@@ -146,4 +150,5 @@ export const dynamicUpdatePrimitive = definePrimitive<None>({
       null,
     ];
   },
+  batch: batchDynamicUpdate,
 });

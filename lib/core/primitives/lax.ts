@@ -7,7 +7,7 @@ import { InternalError } from '../errors.js';
 import { type Params, type Primitive, primitives, type Tangent } from '../primitive.js';
 import { Tensor } from '../tensor.js';
 import { bind, bind1, type TensorLike } from '../tracing.js';
-import { type Shape, sameShape, type TensorType } from '../types.js';
+import { type Shape, sameShape, TensorType } from '../types.js';
 
 export type None = Record<string, never>;
 const none: None = {};
@@ -76,8 +76,24 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : apply('reshape', [x], { shape });
 }
 
+/** Axes in another order. Where only dimensions of 1 change places nothing moves, and a reshape does. */
 export function transpose(x: Tensor, perm: readonly number[]): Tensor {
-  return perm.every((axis, k) => axis === k) ? x : apply('transpose', [x], { perm });
+  const each = perm.length === x.rank && new Set(perm).size === x.rank;
+  const moving = perm.filter((axis) => x.shape[axis] !== 1);
+  if (!each || moving.some((axis, k) => k > 0 && axis < (moving[k - 1] as number))) {
+    return apply('transpose', [x], { perm });
+  }
+  return reshape(
+    x,
+    perm.map((axis) => x.shape[axis] as number),
+  );
+}
+
+/** `x` with axis `from` put at `to`, the others in their order. */
+export function moveAxis(x: Tensor, from: number, to: number): Tensor {
+  const perm = [...x.shape.keys()].filter((axis) => axis !== from);
+  perm.splice(to, 0, from);
+  return transpose(x, perm);
 }
 
 export function slice(x: Tensor, start: Shape, limit: Shape, stride: Shape): Tensor {
@@ -114,6 +130,17 @@ export function iota(type: TensorType, axis: number): Tensor {
   const shape = [type.shape[axis] as number];
   const row = apply('iota', [], { dtype: type.dtype, shape, axis: 0 });
   return type.rank === 1 ? row : broadcast(row, type.shape, [axis]);
+}
+
+/** Whether any element is true, of a bool tensor. */
+export function any(x: Tensor): Tensor {
+  return x.size === 0 ? full(TensorType.of('bool', []), 0) : apply('reduceMax', [x], { axes: [...x.shape.keys()] });
+}
+
+export const and = binary('and');
+
+export function not(x: Tensor): Tensor {
+  return apply('not', [x]);
 }
 
 export function reduceSum(x: Tensor, axes: readonly number[]): Tensor {

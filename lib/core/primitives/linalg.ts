@@ -4,6 +4,7 @@ import { DTypeError, ShapeError } from '../errors.js';
 import { definePrimitive, type Params } from '../primitive.js';
 import type { Tensor } from '../tensor.js';
 import { sameShape, TensorType } from '../types.js';
+import { batchLeading, batchMatmul, foldRows, transposeLast } from './batching.js';
 import { notLinear } from './elementwise.js';
 import {
   add,
@@ -18,7 +19,6 @@ import {
   sub,
   sumTangents,
   type TriangularFlags,
-  transpose,
   triangularSolve,
 } from './lax.js';
 
@@ -34,12 +34,6 @@ const matrixOf = (type: TensorType, transposed = false): [number, number] => {
   const [rows, columns] = type.shape.slice(-2) as [number, number];
   return transposed ? [columns, rows] : [rows, columns];
 };
-
-/** Swaps the last two axes. */
-export function transposeLast(x: Tensor): Tensor {
-  const axes = [...x.shape.keys()];
-  return transpose(x, [...axes.slice(0, -2), x.rank - 1, x.rank - 2]);
-}
 
 interface MatmulParams extends Params {
   readonly transposeA: boolean;
@@ -79,6 +73,7 @@ export const matmulPrimitive = definePrimitive<MatmulParams>({
     }
     throw notLinear('matmul');
   },
+  batch: batchMatmul,
   encode: ({ transposeA, transposeB }) => [Number(transposeA), Number(transposeB)],
 });
 
@@ -116,6 +111,7 @@ export const choleskyPrimitive = definePrimitive<None>({
     const inner = triangularSolve(l, half, { ...solve, left: false, transpose: true });
     return [matmul(l, halfLower(inner)), null];
   },
+  batch: batchLeading('cholesky'),
   encode: () => [],
 });
 
@@ -153,6 +149,15 @@ export const triangularSolvePrimitive = definePrimitive<TriangularFlags>({
       return [null, null];
     }
     return [null, triangularSolve(a.value, ct, { ...params, transpose: !params.transpose })];
+  },
+  batch: (context) => {
+    const { inputs, batched, params } = context;
+    const [a, b] = inputs as [Tensor, Tensor];
+    if (batched[0]) return batchLeading<TriangularFlags>('triangularSolve')(context);
+    // One matrix for all lanes: their right-hand sides are rows of one solve, x op(A) = b. op(A) x = b is x^T op(A)^T = b^T.
+    const solve = (flip: boolean) => (rows: Tensor) =>
+      triangularSolve(a, rows, { ...params, left: false, transpose: params.transpose !== flip });
+    return [params.left ? transposeLast(foldRows(transposeLast(b), solve(true))) : foldRows(b, solve(false))];
   },
   encode: ({ left, lower, transpose: flipped, unitDiagonal }) => [left, lower, flipped, unitDiagonal].map(Number),
 });

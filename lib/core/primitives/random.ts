@@ -1,8 +1,12 @@
-/** Counter-based random numbers (Philox 4x32-10): pure functions of an explicit key. They have no derivative. */
+/**
+ * Counter-based random numbers (Philox 4x32-10): pure functions of an explicit key. They have no derivative.
+ * Keys [.., 2] give a stream of numbers each: the result begins with the leading dimensions of the keys.
+ */
 import type { DType } from '../dtype.js';
 import { DTypeError, ShapeError } from '../errors.js';
 import { definePrimitive, type Params, type Primitive } from '../primitive.js';
-import { type Shape, TensorType } from '../types.js';
+import { type Shape, sameShape, TensorType } from '../types.js';
+import { batchLeading } from './batching.js';
 
 interface RandomParams extends Params {
   readonly shape: Shape;
@@ -14,7 +18,9 @@ function randomPrimitive(name: string, dtypes: readonly DType[]): Primitive {
     name,
     infer: ([key], { shape, dtype }) => {
       const type = key as TensorType;
-      if (type.dtype !== 'uint32' || type.rank !== 1 || type.size !== 2) {
+      const keys = type.shape.slice(0, -1);
+      const fits = type.shape[type.rank - 1] === 2 && sameShape(keys, shape.slice(0, keys.length));
+      if (type.dtype !== 'uint32' || !fits) {
         throw new ShapeError(name, `Expected a key of type uint32[2], received ${type}`, {
           hint: 'make one with random.key(seed)',
         });
@@ -23,6 +29,7 @@ function randomPrimitive(name: string, dtypes: readonly DType[]): Primitive {
         throw new DTypeError(name, `Expected a dtype out of ${dtypes.join(', ')}, received ${dtype}`);
       return [TensorType.of(dtype, shape)];
     },
+    batch: batchLeading<RandomParams>(name, ({ shape, dtype }, size) => ({ shape: [size, ...shape], dtype })),
     encode: () => [],
   });
 }

@@ -3,7 +3,9 @@ import { isFloat } from '../dtype.js';
 import { DTypeError, ShapeError } from '../errors.js';
 import { definePrimitive, type Params, type Primitive, type TransposeOperand } from '../primitive.js';
 import type { Tensor } from '../tensor.js';
+import { bind } from '../tracing.js';
 import { type Shape, showShape, sizeOf, TensorType } from '../types.js';
+import { batchElementwise, carryAll, carryBatch, shifted } from './batching.js';
 import * as lax from './lax.js';
 import { broadcast, cast, div, equal, mul, reduceSum, reshape, spread, sub, transpose } from './lax.js';
 
@@ -39,6 +41,9 @@ export const broadcastPrimitive = definePrimitive<BroadcastParams>({
     const axes = [...shape.keys()].filter((axis) => !kept(axis));
     return [reshape(axes.length ? reduceSum(ct, axes) : ct, type.shape)];
   },
+  batch: ({ inputs: [x], size, params: { shape, dims } }) => [
+    broadcast(x as Tensor, [size, ...shape], [0, ...shifted(dims)]),
+  ],
   encode: ({ dims }) => [...dims],
 });
 
@@ -62,6 +67,7 @@ export const reshapePrimitive = definePrimitive<ReshapeParams>({
   },
   jvp: ({ tangents: [t], params: { shape } }) => [t && reshape(t, shape)],
   transpose: ({ cotangents: [ct], operands: [x] }) => [ct && x?.linear ? reshape(ct, x.type.shape) : null],
+  batch: ({ inputs: [x], size, params: { shape } }) => [reshape(x as Tensor, [size, ...shape])],
   encode: () => [],
 });
 
@@ -87,6 +93,7 @@ export const transposePrimitive = definePrimitive<TransposeParams>({
         )
       : null,
   ],
+  batch: ({ inputs: [x], params: { perm } }) => [transpose(x as Tensor, [0, ...shifted(perm)])],
   encode: ({ perm }) => [...perm],
 });
 
@@ -110,6 +117,7 @@ export const reduceSumPrimitive = definePrimitive<AxesParams>({
   transpose: ({ cotangents: [ct], operands: [x], params: { axes } }) => [
     ct && x?.linear ? spread(ct, x.type.shape, axes) : null,
   ],
+  batch: ({ inputs: [x], params: { axes } }) => [reduceSum(x as Tensor, shifted(axes))],
   encode: ({ axes }) => [...axes],
 });
 
@@ -130,6 +138,7 @@ function reduceExtremum(name: 'reduceMax' | 'reduceMin', op: string): Primitive 
       const winners = cast(equal(value, spread(y as Tensor, value.shape, axes)), value.dtype);
       return [div(reduceSum(mul(t, winners), axes), reduceSum(winners, axes))];
     },
+    batch: ({ inputs, params: { axes } }) => bind(lax.primitive(name), inputs, { axes: shifted(axes) }),
     encode: ({ axes }) => [...axes],
   });
 }
@@ -146,6 +155,7 @@ function argExtremum(name: 'argMax' | 'argMin'): Primitive {
         throw new ShapeError(name, `Expected at least one element along axis ${axis}, received ${type}`);
       return [TensorType.of('int32', without(type.shape, [axis]))];
     },
+    batch: ({ inputs, params: { axis } }) => bind(lax.primitive(name), inputs, { axis: axis + 1 }),
     encode: ({ axis }) => [axis],
   });
 }
@@ -187,6 +197,9 @@ export const slicePrimitive = definePrimitive<SliceParams>({
     const high = type.shape.map((dim, k) => dim - (start[k] as number) - (reach[k] as number));
     return [lax.pad(ct, 0, start, high, interior)];
   },
+  batch: ({ inputs: [x], size, params: { start, limit, stride } }) => [
+    lax.slice(x as Tensor, [0, ...start], [size, ...limit], [1, ...stride]),
+  ],
   encode: ({ start, limit, stride }) => [...start, ...limit, ...stride],
 });
 
@@ -240,6 +253,20 @@ export const padPrimitive = definePrimitive<PadParams>({
     const all = (t: Tensor): Tensor => reduceSum(t, [...t.shape.keys()]);
     return [x?.linear ? inner : null, value?.linear ? sub(all(ct), all(inner)) : null];
   },
+  batch: ({ inputs, batched, size, params: { low, high, interior } }) => {
+    const [operand, value] = inputs as [Tensor, Tensor];
+    const x = carryBatch(operand, batched[0] as boolean, size);
+    const counts = [
+      [0, ...low],
+      [0, ...high],
+      [0, ...interior],
+    ] as const;
+    if (!batched[1]) return [lax.pad(x, value, ...counts)];
+    // A value for each lane: a hole of the form of x says where it goes.
+    const hole = lax.pad(lax.full(TensorType.of('bool', x.shape), 1), false, ...counts);
+    const filler = cast(lax.full(TensorType.of('bool', []), 0), x.dtype);
+    return [lax.select(hole, lax.pad(x, filler, ...counts), broadcast(value, hole.shape, [0]), x.dtype)];
+  },
   encode: ({ low, high, interior }) => [...low, ...high, ...interior],
 });
 
@@ -288,6 +315,7 @@ export const concatenatePrimitive = definePrimitive<Params & { readonly axis: nu
       );
     });
   },
+  batch: (context) => [lax.concatenate(carryAll(context), context.params.axis + 1)],
   encode: ({ axis }) => [axis],
 });
 
@@ -296,6 +324,7 @@ export const iotaPrimitive = definePrimitive<
 >({
   name: 'iota',
   infer: (_, { dtype, shape }) => [TensorType.of(dtype, shape)],
+  batch: ({ size, params: { axis, dtype, shape } }) => [lax.iota(TensorType.of(dtype, [size, ...shape]), axis + 1)],
   encode: ({ axis }) => [axis],
 });
 
@@ -304,4 +333,5 @@ export const stopGradientPrimitive = definePrimitive<Params>({
   name: 'stopGradient',
   kernel: 'reshape',
   infer: ([x]) => [x as TensorType],
+  batch: batchElementwise('stopGradient'),
 });
