@@ -4,6 +4,7 @@ import { chain } from './chain.js';
 import { eventLoop } from './event-loop.js';
 import { idleProcess } from './idle.js';
 import { interleave } from './interleave.js';
+import { lenetStep } from './lenet-step.js';
 import { mlpStep } from './mlp-step.js';
 import { reluNetworkAdmm } from './relu-network-admm.js';
 import { roundTrip } from './round-trip.js';
@@ -14,6 +15,7 @@ export const cases: readonly BenchCase[] = [
   roundTrip,
   softThreshold,
   mlpStep,
+  lenetStep,
   reluNetworkAdmm,
   eventLoop,
   interleave,
