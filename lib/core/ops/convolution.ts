@@ -89,7 +89,7 @@ function walk(op: string, lengths: Shape, kernel: Shape, strides: PerAxis, paddi
     const [before, behind] = sides[k] as [number, number];
     return Math.floor((length + before + behind - (reach[k] as number)) / (stride[k] as number)) + 1;
   });
-  if (kernel.some((taps) => taps < 1) || size.some((length) => length < 0)) {
+  if (kernel.some((taps) => taps < 1) || size.some((length) => length < 1)) {
     throw new ShapeError(
       op,
       `Expected a kernel of at least 1 that fits into the padded axes, received kernel ${showShape(kernel)} over ${showShape(lengths)}`,

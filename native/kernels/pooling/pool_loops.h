@@ -10,9 +10,10 @@ namespace cotangent {
 
 template <class T>
 struct PoolLoops {
-  // For p < count: best[p] and index[p] become those of x[p stride], whose index is first + p stride, when that is
-  // larger, or the first NaN, or index[p] is still negative.
-  void (*take_larger)(const T* x, int64_t stride, int64_t count, int32_t first, T* best, int32_t* index);
+  // For p < count: best[p] becomes the largest of x[offsets[t] + p stride] over t < taps, or their first NaN, and
+  // index[p] the first place in x where it is. `resume`: best and index hold what earlier taps gave. taps >= 1.
+  void (*take_largest)(const T* x, const int64_t* offsets, int64_t taps, int64_t stride, int64_t count, bool resume,
+                       T* best, int32_t* index);
 };
 
 COTANGENT_SIMD_DECLARE(PoolLoops<float> pool_loops_float32())
