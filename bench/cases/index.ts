@@ -10,6 +10,7 @@ import { mlpHvp } from './mlp-hvp.js';
 import { mlpStep, mlpStepCompiled } from './mlp-step.js';
 import { nodeCases } from './node/index.js';
 import { perExampleGrad } from './per-example-grad.js';
+import { lenetStep } from './lenet-step.js';
 import { reluNetworkAdmm } from './relu-network-admm.js';
 import { roundTrip } from './round-trip.js';
 import { softThreshold } from './soft-threshold.js';
@@ -26,6 +27,7 @@ export const cases: readonly BenchCase[] = [
   eagerOp,
   ...matmulCases,
   softmaxXent,
+  lenetStep,
   reluNetworkAdmm,
   ...nodeCases,
   eventLoop,

@@ -3,6 +3,8 @@ import './primitives/elementwise.js';
 import './primitives/structural.js';
 import './primitives/indexing.js';
 import './primitives/linalg.js';
+import './primitives/convolution.js';
+import './primitives/pooling.js';
 import './primitives/random.js';
 import './primitives/effects.js';
 import './fluent.js';
@@ -20,6 +22,7 @@ export {
 export type { DType, TypedArray } from './dtype.js';
 export * from './errors.js';
 export * from './ops/arrays.js';
+export * from './ops/convolution.js';
 export * from './ops/elementwise.js';
 export * from './ops/linalg.js';
 export * as random from './ops/random.js';

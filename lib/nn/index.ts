@@ -51,3 +51,5 @@ export function softmaxCrossEntropy(logits: Tensor, labels: Tensor): Tensor {
   const picked = sum(mul(logits, oneHot(labels, logits.shape[1] as number, { dtype: logits.dtype })), 1);
   return mean(sub(logSumExp(logits, 1), picked));
 }
+
+export * from './convolution.js';

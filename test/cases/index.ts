@@ -3,10 +3,12 @@
  * Conformance on every device, derivative checks and the bench are driven by it; the suite fails for a primitive without a row.
  */
 import { controlRows } from './control.js';
+import { convolutionRows } from './convolution.js';
 import { elementwiseRows } from './elementwise.js';
 import { indexingRows } from './indexing.js';
 import { linalgRows } from './linalg.js';
 import { movementRows } from './movement.js';
+import { poolingRows } from './pooling.js';
 import { randomRows } from './random-numbers.js';
 import { reductionRows } from './reduction.js';
 import type { Row } from './row.js';
@@ -18,6 +20,8 @@ export const rows: readonly Row[] = [
   ...indexingRows,
   ...reductionRows,
   ...linalgRows,
+  ...convolutionRows,
+  ...poolingRows,
   ...randomRows,
   ...controlRows,
   ...transformRows,

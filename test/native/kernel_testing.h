@@ -108,6 +108,8 @@ inline const cpu::Registry& all_kernels() {
     cpu::register_matmul(made);
     cpu::register_linalg(made);
     cpu::register_random(made);
+    cpu::register_convolution(made);
+    cpu::register_pooling(made);
     return made;
   }();
   return registry;

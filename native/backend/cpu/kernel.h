@@ -179,6 +179,8 @@ void register_reduce(Registry& registry);
 void register_matmul(Registry& registry);
 void register_linalg(Registry& registry);
 void register_random(Registry& registry);
+void register_convolution(Registry& registry);
+void register_pooling(Registry& registry);
 
 }  // namespace cotangent::cpu
 

@@ -49,6 +49,13 @@ inline void transpose_block(uint64_t* to, int64_t to_stride, const uint64_t* fro
   store_lanes<Lanes64>(to + to_stride, COTANGENT_SHUFFLE(Lanes64, a, b, 1, 3));
 }
 
+inline void transpose_block(float* to, int64_t to_stride, const float* from, int64_t from_stride) {
+  transpose_block(reinterpret_cast<uint32_t*>(to), to_stride, reinterpret_cast<const uint32_t*>(from), from_stride);
+}
+inline void transpose_block(double* to, int64_t to_stride, const double* from, int64_t from_stride) {
+  transpose_block(reinterpret_cast<uint64_t*>(to), to_stride, reinterpret_cast<const uint64_t*>(from), from_stride);
+}
+
 #undef COTANGENT_SHUFFLE
 
 // to[j * to_stride + i] = from[i * from_stride + j] for i < rows, j < columns.
