@@ -10,6 +10,7 @@ import { movementRows } from './movement.js';
 import { randomRows } from './random-numbers.js';
 import { reductionRows } from './reduction.js';
 import type { Row } from './row.js';
+import { solveRows } from './solves.js';
 
 export const rows: readonly Row[] = [
   ...elementwiseRows,
@@ -17,6 +18,7 @@ export const rows: readonly Row[] = [
   ...indexingRows,
   ...reductionRows,
   ...linalgRows,
+  ...solveRows,
   ...randomRows,
   ...controlRows,
 ];

@@ -11,6 +11,8 @@ namespace cotangent::cpu {
 
 std::unique_ptr<Kernel> prepare_cholesky(const OpDesc& desc);
 std::unique_ptr<Kernel> prepare_triangular_solve(const OpDesc& desc);
+std::unique_ptr<Kernel> prepare_lu(const OpDesc& desc);
+std::unique_ptr<Kernel> prepare_lu_solve(const OpDesc& desc);
 
 }  // namespace cotangent::cpu
 
