@@ -7,6 +7,7 @@ import { elementwiseRows } from './elementwise.js';
 import { indexingRows } from './indexing.js';
 import { linalgRows } from './linalg.js';
 import { movementRows } from './movement.js';
+import { qrRows } from './qr.js';
 import { randomRows } from './random-numbers.js';
 import { reductionRows } from './reduction.js';
 import type { Row } from './row.js';
@@ -19,6 +20,7 @@ export const rows: readonly Row[] = [
   ...reductionRows,
   ...linalgRows,
   ...solveRows,
+  ...qrRows,
   ...randomRows,
   ...controlRows,
 ];

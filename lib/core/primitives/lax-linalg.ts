@@ -19,6 +19,9 @@ const factorisation =
 /** [factors, permutation, sign, info]. */
 export const lu = factorisation<[Tensor, Tensor, Tensor, Tensor]>('lu');
 
+/** [q, r]. */
+export const qr = factorisation<[Tensor, Tensor]>('qr');
+
 export function luSolve(a: Tensor, factors: Tensor, permutation: Tensor, b: Tensor, transpose = false): Tensor {
   return bind1(primitive('luSolve'), [a, factors, permutation, b], { transpose });
 }

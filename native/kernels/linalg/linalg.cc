@@ -7,6 +7,7 @@ void register_linalg(Registry& registry) {
   registry.add("triangularSolve", prepare_triangular_solve);
   registry.add("lu", prepare_lu);
   registry.add("luSolve", prepare_lu_solve);
+  registry.add("qr", prepare_qr);
 }
 
 }  // namespace cotangent::cpu

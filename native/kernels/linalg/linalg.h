@@ -13,6 +13,7 @@ std::unique_ptr<Kernel> prepare_cholesky(const OpDesc& desc);
 std::unique_ptr<Kernel> prepare_triangular_solve(const OpDesc& desc);
 std::unique_ptr<Kernel> prepare_lu(const OpDesc& desc);
 std::unique_ptr<Kernel> prepare_lu_solve(const OpDesc& desc);
+std::unique_ptr<Kernel> prepare_qr(const OpDesc& desc);
 
 }  // namespace cotangent::cpu
 
