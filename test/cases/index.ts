@@ -12,6 +12,8 @@ import { randomRows } from './random-numbers.js';
 import { reductionRows } from './reduction.js';
 import type { Row } from './row.js';
 import { solveRows } from './solves.js';
+import { spectralRows } from './spectral.js';
+import { svdRows } from './svd.js';
 
 export const rows: readonly Row[] = [
   ...elementwiseRows,
@@ -21,6 +23,8 @@ export const rows: readonly Row[] = [
   ...linalgRows,
   ...solveRows,
   ...qrRows,
+  ...spectralRows,
+  ...svdRows,
   ...randomRows,
   ...controlRows,
 ];

@@ -111,3 +111,100 @@ export function collectScaled(...args: Parameters<typeof collect>): Expected {
   const inner = args[2].length === 2 ? values : { ...values, shape: [...args[1], 1, ...args[2]] };
   return { ...values, scale: matrixScale(inner) };
 }
+
+/** Eigenvalues, ascending, and eigenvectors (columns) of a symmetric matrix by cyclic Jacobi rotations. */
+export function jacobi(symmetric: Matrix): { w: number[]; v: Matrix } {
+  const n = symmetric.length;
+  const a = symmetric.map((row) => [...row]);
+  const rows = identityMatrix(n); // eigenvectors
+  const rotate = (x: number[], y: number[], c: number, s: number): void => {
+    for (let k = 0; k < n; k++) {
+      const [p, q] = [x[k] as number, y[k] as number];
+      x[k] = c * p - s * q;
+      y[k] = s * p + c * q;
+    }
+  };
+  const size = Math.max(0, ...a.flat().map(Math.abs));
+  for (let sweep = 0; sweep < 40; sweep++) {
+    let moved = false;
+    for (let i = 0; i < n; i++) {
+      for (let j = i + 1; j < n; j++) {
+        const [p, q] = [a[i] as number[], a[j] as number[]];
+        if (Math.abs(p[j] as number) <= 1e-18 * size) continue;
+        moved = true;
+        const theta = ((q[j] as number) - (p[i] as number)) / (2 * (p[j] as number));
+        const t = (theta < 0 ? -1 : 1) / (Math.abs(theta) + Math.sqrt(theta * theta + 1));
+        const c = 1 / Math.sqrt(t * t + 1);
+        rotate(p, q, c, t * c);
+        for (const row of a) {
+          const [x, y] = [row[i] as number, row[j] as number];
+          row[i] = c * x - t * c * y;
+          row[j] = t * c * x + c * y;
+        }
+        rotate(rows[i] as number[], rows[j] as number[], c, t * c);
+      }
+    }
+    if (!moved) break;
+  }
+  const order = [...rows.keys()].sort((i, j) => (a[i]?.[i] as number) - (a[j]?.[j] as number));
+  return {
+    w: order.map((i) => a[i]?.[i] as number),
+    v: transposed(
+      order.map((i) => rows[i] as number[]),
+      n,
+    ),
+  };
+}
+
+/** A random orthogonal matrix: Householder reflections, orthogonal to the last digit. */
+export function orthogonal(random: Random, n: number): Matrix {
+  let q = identityMatrix(n);
+  for (let step = 0; step < 3; step++) {
+    const u = Array.from({ length: n }, () => random.normal());
+    const norm = u.reduce((sum, x) => sum + x * x, 0);
+    const product = times([u], q)[0] ?? [];
+    q = q.map((row, i) => row.map((x, j) => x - (2 * (u[i] as number) * (product[j] as number)) / norm));
+  }
+  return q;
+}
+
+/** A [m, n] = U diag(s) V^T, reduced, by one-sided Jacobi rotations: columns are turned until they are orthogonal. */
+export function hestenes(a: Matrix, m: number, n: number): { u: Matrix; s: number[]; vt: Matrix } {
+  if (m < n) {
+    const flipped = hestenes(transposed(a, n), n, m);
+    return { u: transposed(flipped.vt, m), s: flipped.s, vt: transposed(flipped.u, m) };
+  }
+  const columns = transposed(a, n);
+  const basis = identityMatrix(n);
+  const inner = (x: number[], y: number[]): number => x.reduce((sum, value, i) => sum + value * (y[i] as number), 0);
+  const turn = (list: Matrix, i: number, j: number, c: number, s: number): void => {
+    const [x, y] = [list[i] as number[], list[j] as number[]];
+    list[i] = x.map((value, k) => c * value - s * (y[k] as number));
+    list[j] = x.map((value, k) => s * value + c * (y[k] as number));
+  };
+  for (let sweep = 0; sweep < 60; sweep++) {
+    let moved = false;
+    for (let i = 0; i < n; i++) {
+      for (let j = i + 1; j < n; j++) {
+        const [x, y] = [columns[i] as number[], columns[j] as number[]];
+        const [p, q, r] = [inner(x, x), inner(y, y), inner(x, y)];
+        if (Math.abs(r) <= 1e-16 * Math.sqrt(p * q) || r === 0) continue;
+        moved = true;
+        const theta = (q - p) / (2 * r);
+        const t = (theta < 0 ? -1 : 1) / (Math.abs(theta) + Math.sqrt(theta * theta + 1));
+        const c = 1 / Math.sqrt(t * t + 1);
+        turn(columns, i, j, c, t * c);
+        turn(basis, i, j, c, t * c);
+      }
+    }
+    if (!moved) break;
+  }
+  const lengths = columns.map((column) => Math.sqrt(inner(column, column)));
+  const order = [...lengths.keys()].sort((i, j) => (lengths[j] as number) - (lengths[i] as number));
+  const unit = order.map((i) => (columns[i] as number[]).map((x) => x / (lengths[i] as number)));
+  return {
+    u: transposed(unit, m),
+    s: order.map((i) => lengths[i] as number),
+    vt: order.map((i) => basis[i] as number[]),
+  };
+}

@@ -125,6 +125,27 @@ bool all_finite(const T* values, int64_t count) {
   return sum == T(0);
 }
 
+// A power of two that brings numbers of this largest magnitude near 1 when their squares could overflow or underflow;
+// else 1.
+template <class T>
+T safe_scale(T largest) {
+  const int edge = std::numeric_limits<T>::max_exponent / 4;
+  const int exponent = largest > 0 ? std::ilogb(largest) : 0;
+  return std::abs(exponent) < edge ? T(1) : std::ldexp(T(1), -exponent);
+}
+
+template <class T>
+T largest_magnitude(const T* values, int64_t count) {
+  T largest = 0;
+  for (int64_t i = 0; i < count; ++i) largest = std::max(largest, std::abs(values[i]));
+  return largest;
+}
+
+template <class T>
+void multiply_by(T* values, int64_t count, T factor) {
+  for (int64_t i = 0; i < count && factor != 1; ++i) values[i] *= factor;
+}
+
 template <class T>
 void fill_nan(T* values, int64_t count) {
   std::fill_n(values, count, std::numeric_limits<T>::quiet_NaN());
