@@ -25,6 +25,11 @@ export function isFloat(dtype: DType): boolean {
   return dtype === 'float32' || dtype === 'float64';
 }
 
+/** Spacing of a float dtype at 1. */
+export function epsilonOf(dtype: DType): number {
+  return dtype === 'float32' ? 2 ** -23 : 2 ** -52;
+}
+
 export function isInteger(dtype: DType): boolean {
   return dtype === 'int32' || dtype === 'uint32';
 }

@@ -9,9 +9,13 @@ import { indexingRows } from './indexing.js';
 import { linalgRows } from './linalg.js';
 import { movementRows } from './movement.js';
 import { poolingRows } from './pooling.js';
+import { qrRows } from './qr.js';
 import { randomRows } from './random-numbers.js';
 import { reductionRows } from './reduction.js';
 import type { Row } from './row.js';
+import { solveRows } from './solves.js';
+import { spectralRows } from './spectral.js';
+import { svdRows } from './svd.js';
 import { transformRows } from './transforms.js';
 
 export const rows: readonly Row[] = [
@@ -22,6 +26,10 @@ export const rows: readonly Row[] = [
   ...linalgRows,
   ...convolutionRows,
   ...poolingRows,
+  ...solveRows,
+  ...qrRows,
+  ...spectralRows,
+  ...svdRows,
   ...randomRows,
   ...controlRows,
   ...transformRows,

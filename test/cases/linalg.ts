@@ -3,17 +3,9 @@
 import type { Shape, Tensor } from '../../lib/index.js';
 import * as ct from '../../lib/index.js';
 import { build, type Expected, flatten, indices, sizeOf, type Values } from './array.js';
+import { batchOf, entry, last, matrixScale, solveBudget, spd, wellConditioned } from './matrices.js';
 import { applyPrimitive } from './movement.js';
-import type { Random } from './random.js';
-import { example, floats, type OperandSpec, type Row, smooth, usual } from './row.js';
-
-const batchOf = (shape: Shape): Shape => shape.slice(0, -2);
-const last = (shape: Shape, fromEnd: number): number => shape[shape.length - fromEnd] as number;
-
-/** The element [row, column] of matrix `batch`. */
-function entry(a: Values, batch: readonly number[], row: number, column: number): number {
-  return a.values[flatten([...batch, row, column], a.shape)] as number;
-}
+import { example, floats, type Row, smooth, usual } from './row.js';
 
 const product = (a: Shape, b: Shape, transposeA = false, transposeB = false) =>
   example(`[${a}]${transposeA ? 'ᵀ' : ''} [${b}]${transposeB ? 'ᵀ' : ''}`, [a, b], {
@@ -77,43 +69,6 @@ const matmulRow: Row = {
   flops: ([a, b], { transposeB }) => 2 * sizeOf(a?.shape ?? []) * last(b?.shape ?? [1, 1], transposeB ? 2 : 1),
 };
 
-/** B Bᵀ + I with B of variance 1/n: eigenvalues from 1 to about 5. What lies above the diagonal is noise: it must not be read. */
-function positiveDefinite(random: Random, shape: Shape): Float64Array {
-  const n = last(shape, 1);
-  const values = new Float64Array(sizeOf(shape));
-  for (let start = 0; start < values.length; start += n * n) {
-    const b = Float64Array.from({ length: n * n }, () => random.normal() / Math.sqrt(n));
-    for (let i = 0; i < n; i++) {
-      for (let j = 0; j < n; j++) {
-        let sum = i === j ? 1 : 0;
-        for (let k = 0; k < n; k++) sum += (b[i * n + k] as number) * (b[j * n + k] as number);
-        values[start + i * n + j] = j > i ? random.normal() : sum;
-      }
-    }
-  }
-  return values;
-}
-
-const spd = (shape: Shape): OperandSpec => ({ shape, generate: positiveDefinite });
-
-/** Forward error of a well-conditioned solve or factorisation of order n, relative to the largest element. */
-const solveBudget = (n: number): number => 4 + 2 * Math.sqrt(n);
-
-/** The largest magnitude in each matrix, for each of its elements. */
-function matrixScale(x: Values): Float64Array {
-  const size = Math.max(1, last(x.shape, 1) * last(x.shape, 2));
-  const scale = new Float64Array(x.values.length);
-  for (let start = 0; start < scale.length; start += size) {
-    const part = x.values.subarray(start, start + size);
-    scale.fill(
-      part.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
-      start,
-      start + size,
-    );
-  }
-  return scale;
-}
-
 const choleskyRow: Row = {
   primitive: 'cholesky',
   dtypes: floats,
@@ -171,16 +126,6 @@ const choleskyRow: Row = {
   derivative: smooth([0]),
   flops: ([a]) => (sizeOf(a?.shape ?? []) * last(a?.shape ?? [1, 1], 1)) / 3,
 };
-
-/** Diagonal in [1, 2), the rest small: condition number of order 1. Both triangles are filled; only one may be read. */
-function wellConditioned(random: Random, shape: Shape): Float64Array {
-  const n = last(shape, 1);
-  return Float64Array.from({ length: sizeOf(shape) }, (_, position) => {
-    const [row, column] = [Math.floor(position / n) % n, position % n];
-    const value = row === column ? random.uniform(1, 2) : random.uniform(-1, 1) / Math.sqrt(n);
-    return random.bits() & 1 ? value : -value;
-  });
-}
 
 interface TriangularFlags {
   readonly left: boolean;

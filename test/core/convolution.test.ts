@@ -205,7 +205,7 @@ describe('batching rules', () => {
             const inputs = one.operands.map((_, k) =>
               batched[k] ? ct.stack(Array.from({ length: lanes }, (__, lane) => operand(lane, k))) : operand(0, k),
             );
-            const together = primitive.batch?.({ inputs, batched, size: lanes, params }) as ct.Tensor[];
+            const together = primitive.batch?.({ inputs, batched, size: lanes, mask: null, params }) as ct.Tensor[];
             for (let lane = 0; lane < lanes; lane++) {
               const alone = bind(
                 primitive,

@@ -1,7 +1,7 @@
 /** Matrix products, factorisations and solves, batched over leading dimensions. */
 import { ShapeError } from '../errors.js';
-import { transposeLast } from '../primitives/batching.js';
 import * as lax from '../primitives/lax.js';
+import { transposeLast } from '../primitives/matrices.js';
 import type { Tensor } from '../tensor.js';
 import { bind1, commonDType } from '../tracing.js';
 import { broadcastShapes } from '../types.js';

@@ -17,6 +17,7 @@ import {
   select,
   transpose,
 } from './lax.js';
+import { transposeLast } from './matrices.js';
 
 /** The axes of a lane, in a tensor that carries the batch as axis 0. */
 export const shifted = (axes: readonly number[]): number[] => axes.map((axis) => axis + 1);
@@ -74,12 +75,6 @@ export function flatIndices(indices: Tensor, batched: boolean, size: number, n: 
   const lanes = carryBatch(indices, batched, size);
   const offset = mul(iota(lanes.type, 0), n);
   return select(and(greaterEqual(lanes, 0), less(lanes, n)), add(lanes, offset), -1, 'int32');
-}
-
-/** Swaps the last two axes. */
-export function transposeLast(x: Tensor): Tensor {
-  const axes = [...x.shape.keys()];
-  return transpose(x, [...axes.slice(0, -2), x.rank - 1, x.rank - 2]);
 }
 
 /**

@@ -1,39 +1,12 @@
-/** Linear algebra primitives, batched over leading dimensions. */
-import { isFloat } from '../dtype.js';
-import { DTypeError, ShapeError } from '../errors.js';
+/** Matrix products, Cholesky factorisation and triangular solves, batched over leading dimensions. */
+import { ShapeError } from '../errors.js';
 import { definePrimitive, type Params } from '../primitive.js';
 import type { Tensor } from '../tensor.js';
 import { sameShape, TensorType } from '../types.js';
-import { batchLeading, batchMatmul, foldRows, transposeLast } from './batching.js';
+import { batchLeading, batchMatmul, foldRows } from './batching.js';
 import { notLinear } from './elementwise.js';
-import {
-  add,
-  cast,
-  greater,
-  greaterEqual,
-  iota,
-  matmul,
-  mul,
-  type None,
-  neg,
-  sub,
-  sumTangents,
-  type TriangularFlags,
-  triangularSolve,
-} from './lax.js';
-
-function checkFloat(op: string, types: readonly TensorType[]): void {
-  const [first] = types as [TensorType];
-  if (types.some((type) => !isFloat(type.dtype) || type.dtype !== first.dtype)) {
-    throw new DTypeError(op, `Expected operands of one float dtype, received ${types.join(' and ')}`);
-  }
-}
-
-const batchOf = (type: TensorType): readonly number[] => type.shape.slice(0, -2);
-const matrixOf = (type: TensorType, transposed = false): [number, number] => {
-  const [rows, columns] = type.shape.slice(-2) as [number, number];
-  return transposed ? [columns, rows] : [rows, columns];
-};
+import { add, matmul, mul, type None, neg, sub, sumTangents, type TriangularFlags, triangularSolve } from './lax.js';
+import { batchOf, checkFloat, checkSquare, matrixOf, transposeLast, triangle } from './matrices.js';
 
 interface MatmulParams extends Params {
   readonly transposeA: boolean;
@@ -77,14 +50,6 @@ export const matmulPrimitive = definePrimitive<MatmulParams>({
   encode: ({ transposeA, transposeB }) => [Number(transposeA), Number(transposeB)],
 });
 
-/** 1 on and below the diagonal (strictly below for `strict`), 0 above; `upper` mirrors it. */
-function triangle(like: TensorType, { strict = false, upper = false } = {}): Tensor {
-  const index = TensorType.of('int32', like.shape);
-  const [rows, columns] = [iota(index, like.rank - 2), iota(index, like.rank - 1)];
-  const [high, low] = upper ? [columns, rows] : [rows, columns];
-  return cast(strict ? greater(high, low) : greaterEqual(high, low), like.dtype);
-}
-
 /** Phi of Murray (2016), "Differentiation of the Cholesky decomposition", eq. (8): the lower triangle, its diagonal halved. */
 function halfLower(x: Tensor): Tensor {
   const weights = mul(add(triangle(x.type), triangle(x.type, { strict: true })), 0.5);
@@ -95,10 +60,7 @@ export const choleskyPrimitive = definePrimitive<None>({
   name: 'cholesky',
   infer: ([a]) => {
     const type = a as TensorType;
-    checkFloat('cholesky', [type]);
-    if (type.rank < 2 || type.shape[type.rank - 1] !== type.shape[type.rank - 2]) {
-      throw new ShapeError('cholesky', `Expected square matrices, received ${type}`);
-    }
+    checkSquare('cholesky', type);
     return [type, TensorType.of('int32', batchOf(type))];
   },
   // dL = L Phi(L^-1 dA L^-T). Only the lower triangle of A is read, so only that of dA counts.

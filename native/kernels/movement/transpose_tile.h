@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace cotangent::cpu {
 
@@ -66,7 +67,9 @@ void transpose_tile(T* to, int64_t to_stride, const T* from, int64_t from_stride
   if constexpr (kBlock > 1) {
     for (int64_t i = 0; i < whole_rows; i += kBlock) {
       for (int64_t j = 0; j < whole_columns; j += kBlock) {
-        transpose_block(to + j * to_stride + i, to_stride, from + i * from_stride + j, from_stride);
+        using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+        transpose_block(reinterpret_cast<Bits*>(to + j * to_stride + i), to_stride,
+                        reinterpret_cast<const Bits*>(from + i * from_stride + j), from_stride);
       }
     }
     for (int64_t i = 0; i < whole_rows; ++i) {

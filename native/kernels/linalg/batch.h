@@ -1,0 +1,156 @@
+// What the dense factorisations share: one matrix of a batch after another, spread over the parts.
+#ifndef COTANGENT_KERNELS_LINALG_BATCH_H
+#define COTANGENT_KERNELS_LINALG_BATCH_H
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <utility>
+
+#include "native/backend/cpu/check.h"
+#include "native/kernels/movement/transpose_tile.h"
+
+namespace cotangent::cpu {
+
+constexpr double kPartFlops = 500e3;  // work that is worth a thread
+
+// Matrices [B.., rows, columns].
+struct Matrices {
+  int64_t batch;
+  int rows, columns;
+  int64_t size() const { return static_cast<int64_t>(rows) * columns; }
+  int small() const { return std::min(rows, columns); }
+};
+
+inline Matrices matrices(const ct_type& type) {
+  expect_float(type, "an operand");
+  if (type.rank < 2) fail(CT_SHAPE, "matrices", describe(type));
+  return {product(type, 0, type.rank - 2), blas_size(type.dims[type.rank - 2]), blas_size(type.dims[type.rank - 1])};
+}
+
+inline Matrices square_matrices(const ct_type& type) {
+  const Matrices shape = matrices(type);
+  if (shape.rows != shape.columns) fail(CT_SHAPE, "square matrices", describe(type));
+  return shape;
+}
+
+// The batch dimensions of `type`, followed by `more`.
+inline std::vector<int64_t> batch_dims(const ct_type& type, std::initializer_list<int64_t> more = {}) {
+  std::vector<int64_t> result(type.dims, type.dims + type.rank - 2);
+  result.insert(result.end(), more);
+  return result;
+}
+
+// Bytes rounded up so that what follows is aligned, too.
+inline int64_t aligned_bytes(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+// Hands out aligned parts of a workspace.
+class Scratch {
+ public:
+  explicit Scratch(void* memory) : next_(static_cast<std::byte*>(memory)) {}
+  template <class T>
+  T* take(int64_t count) {
+    T* const taken = reinterpret_cast<T*>(next_);
+    next_ += aligned_bytes(count * static_cast<int64_t>(sizeof(T)));
+    return taken;
+  }
+
+ private:
+  std::byte* next_;
+};
+
+// Base of kernels whose unit of work is a matrix.
+class BatchKernel : public Kernel {
+ public:
+  // Cut between matrices only.
+  int pieces(int threads) const override { return pieces_by_time(threads, batch_ / std::max(1, threads)); }
+  uint64_t workspace_bytes(int threads) const override { return static_cast<uint64_t>(threads * scratch_bytes_); }
+
+  ct_code run(const Launch& launch, ct_error*) const override {
+    run_batch(launch, pieces(launch.parallel.threads()));
+    return CT_OK;
+  }
+
+ protected:
+  // flops: of one matrix, in float32's price; scratch_bytes: what `one` may use.
+  BatchKernel(const OpDesc& desc, int64_t batch, double flops, int64_t element, int64_t scratch_bytes)
+      : batch_(batch), flops_(flops), scratch_bytes_(aligned_bytes(scratch_bytes)) {
+    estimated_ns = estimate_ns(traffic(desc), flops * static_cast<double>(batch * element / 4));
+  }
+
+  virtual void one(const Launch& launch, int64_t index, void* scratch) const = 0;
+
+  void run_batch(const Launch& launch, int pieces) const {
+    const Piece piece(batch_, launch.piece, pieces);
+    const int64_t length = piece.length();
+    const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(kPartFlops / std::max(1.0, flops_)));
+    const int64_t count = std::clamp<int64_t>(length / grain, 1, launch.parallel.threads());
+    launch.parallel.parts(static_cast<int>(count), [&](int part) {
+      void* const scratch = static_cast<std::byte*>(launch.workspace) + part * scratch_bytes_;
+      const int64_t end = piece.begin + length * (part + 1) / count;
+      for (int64_t i = piece.begin + length * part / count; i < end; ++i) one(launch, i, scratch);
+    });
+  }
+
+  int64_t batch_;
+  double flops_;
+  int64_t scratch_bytes_;
+};
+
+// A [n, n] := A^T.
+template <class T>
+void transpose_square(T* a, int n) {
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j < i; ++j) std::swap(a[i * n + j], a[j * n + i]);
+  }
+}
+
+// to [columns, rows] := from [rows, columns] transposed, in tiles that stay in the cache.
+template <class T>
+void transpose_matrix(T* to, const T* from, int64_t rows, int64_t columns) {
+  constexpr int64_t kTile = 32;
+  for (int64_t i = 0; i < rows; i += kTile) {
+    for (int64_t j = 0; j < columns; j += kTile) {
+      transpose_tile(to + j * rows + i, rows, from + i * columns + j, columns, std::min(kTile, rows - i),
+                     std::min(kTile, columns - j));
+    }
+  }
+}
+
+template <class T>
+bool all_finite(const T* values, int64_t count) {
+  T sum = 0;  // infinities and NaN survive the product with zero
+  for (int64_t i = 0; i < count; ++i) sum += values[i] * T(0);
+  return sum == T(0);
+}
+
+// A power of two that brings numbers of this largest magnitude near 1 when their squares could overflow or underflow;
+// else 1.
+template <class T>
+T safe_scale(T largest) {
+  const int edge = std::numeric_limits<T>::max_exponent / 4;
+  const int exponent = largest > 0 ? std::ilogb(largest) : 0;
+  return std::abs(exponent) < edge ? T(1) : std::ldexp(T(1), -exponent);
+}
+
+template <class T>
+T largest_magnitude(const T* values, int64_t count) {
+  T largest = 0;
+  for (int64_t i = 0; i < count; ++i) largest = std::max(largest, std::abs(values[i]));
+  return largest;
+}
+
+template <class T>
+void multiply_by(T* values, int64_t count, T factor) {
+  for (int64_t i = 0; i < count && factor != 1; ++i) values[i] *= factor;
+}
+
+template <class T>
+void fill_nan(T* values, int64_t count) {
+  std::fill_n(values, count, std::numeric_limits<T>::quiet_NaN());
+}
+
+}  // namespace cotangent::cpu
+
+#endif
