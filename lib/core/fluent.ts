@@ -1,8 +1,11 @@
 /** The operations as methods of Tensor, for reading from left to right: `x.matmul(w).add(b)`. */
 import type { DType } from './dtype.js';
 import * as arrays from './ops/arrays.js';
+import * as cumulative from './ops/cumulative.js';
 import * as elementwise from './ops/elementwise.js';
 import * as linalg from './ops/linalg.js';
+import * as ordering from './ops/ordering.js';
+import * as rearrange from './ops/rearrange.js';
 import * as reductions from './ops/reductions.js';
 import { Tensor } from './tensor.js';
 import type { TensorLike } from './tracing.js';
@@ -38,7 +41,20 @@ declare module './tensor.js' {
     mean(axes?: Axes, options?: reductions.ReduceOptions): Tensor;
     max(axes?: Axes, options?: reductions.ReduceOptions): Tensor;
     min(axes?: Axes, options?: reductions.ReduceOptions): Tensor;
+    prod(axes?: Axes, options?: reductions.ReduceOptions): Tensor;
+    variance(axes?: Axes, options?: reductions.VarianceOptions): Tensor;
+    std(axes?: Axes, options?: reductions.VarianceOptions): Tensor;
+    norm(axes?: Axes, options?: reductions.ReduceOptions): Tensor;
+    any(axes?: Axes, options?: reductions.ReduceOptions): Tensor;
+    all(axes?: Axes, options?: reductions.ReduceOptions): Tensor;
+    logSumExp(axes?: Axes, options?: reductions.ReduceOptions): Tensor;
     argMax(axis: number): Tensor;
+    argMin(axis: number): Tensor;
+    cumSum(axis?: number, options?: cumulative.CumulativeOptions): Tensor;
+    cumProd(axis?: number, options?: cumulative.CumulativeOptions): Tensor;
+    sort(axis?: number, options?: ordering.SortOptions): Tensor;
+    argSort(axis?: number, options?: ordering.SortOptions): Tensor;
+    flip(axes?: Axes): Tensor;
     reshape(shape: Shape): Tensor;
     transpose(perm?: readonly number[]): Tensor;
     cast(dtype: DType): Tensor;
@@ -63,7 +79,11 @@ const methods = {
   ]),
   ...pick(elementwise, ['equal', 'less', 'lessEqual', 'greater', 'greaterEqual']),
   ...pick(linalg, ['matmul', 'dot']),
-  ...pick(reductions, ['sum', 'mean', 'max', 'min', 'argMax']),
+  ...pick(reductions, ['sum', 'mean', 'max', 'min', 'prod', 'variance', 'std', 'norm', 'any', 'all', 'logSumExp']),
+  ...pick(reductions, ['argMax', 'argMin']),
+  ...pick(cumulative, ['cumSum', 'cumProd']),
+  ...pick(ordering, ['sort', 'argSort']),
+  ...pick(rearrange, ['flip']),
   ...pick(arrays, ['reshape', 'transpose']),
 };
 

@@ -1,6 +1,11 @@
 /** The core: tensors, the primitive table, and the operations over them. Importing it fills the table. */
 import './primitives/elementwise.js';
+import './primitives/special.js';
 import './primitives/structural.js';
+import './primitives/cumulative.js';
+import './primitives/sorting.js';
+import './primitives/along-axis.js';
+import './primitives/random-gamma.js';
 import './primitives/indexing.js';
 import './primitives/linalg.js';
 import './primitives/convolution.js';
@@ -27,12 +32,16 @@ export type { DType, TypedArray } from './dtype.js';
 export * from './errors.js';
 export * from './ops/arrays.js';
 export * from './ops/convolution.js';
+export * from './ops/cumulative.js';
 export * from './ops/elementwise.js';
 export * from './ops/least-squares.js';
 export * from './ops/linalg.js';
+export * from './ops/ordering.js';
 export * as random from './ops/random.js';
+export * from './ops/rearrange.js';
 export * from './ops/reductions.js';
 export * from './ops/solves.js';
+export * from './ops/special.js';
 export * from './ops/spectral.js';
 export * from './ops/svd.js';
 export { type Primitive, primitives } from './primitive.js';

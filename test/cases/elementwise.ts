@@ -86,7 +86,7 @@ interface UnaryOptions {
   readonly edges?: readonly number[];
 }
 
-function unary(
+export function unary(
   primitive: string,
   operation: (x: Tensor) => Tensor,
   f: (x: number) => number,
@@ -232,7 +232,7 @@ interface BinaryOptions {
   readonly flops?: number;
 }
 
-function binary(
+export function binary(
   primitive: string,
   operation: (x: TensorLike, y: TensorLike) => Tensor,
   f: (x: number, y: number) => number,

@@ -2,8 +2,10 @@
  * The table of cases: what each primitive must compute, on which shapes and dtypes, how exactly, and with which derivatives.
  * Conformance on every device, derivative checks and the bench are driven by it; the suite fails for a primitive without a row.
  */
+import { alongAxisRows } from './along-axis.js';
 import { controlRows } from './control.js';
 import { convolutionRows } from './convolution.js';
+import { cumulativeRows } from './cumulative.js';
 import { elementwiseRows } from './elementwise.js';
 import { indexingRows } from './indexing.js';
 import { linalgRows } from './linalg.js';
@@ -14,15 +16,21 @@ import { randomRows } from './random-numbers.js';
 import { reductionRows } from './reduction.js';
 import type { Row } from './row.js';
 import { solveRows } from './solves.js';
+import { sortingRows } from './sorting.js';
+import { specialRows } from './special.js';
 import { spectralRows } from './spectral.js';
 import { svdRows } from './svd.js';
 import { transformRows } from './transforms.js';
 
 export const rows: readonly Row[] = [
   ...elementwiseRows,
+  ...specialRows,
   ...movementRows,
   ...indexingRows,
+  ...alongAxisRows,
   ...reductionRows,
+  ...cumulativeRows,
+  ...sortingRows,
   ...linalgRows,
   ...convolutionRows,
   ...poolingRows,

@@ -5,15 +5,15 @@ import * as ct from '../../lib/index.js';
 import { at, build, flatten, indices, isFloat, sizeOf, type Values } from './array.js';
 import { everything, example, linear, numbers, type OperandSpec, type Row, usual } from './row.js';
 
-const positions = (shape: Shape, low: number, high: number): OperandSpec => ({
+export const positions = (shape: Shape, low: number, high: number): OperandSpec => ({
   shape,
   dtype: 'int32',
   domain: (random) => random.integer(low, high),
 });
-const given = (values: readonly number[]): OperandSpec => ({ shape: [values.length], dtype: 'int32', values });
+export const given = (values: readonly number[]): OperandSpec => ({ shape: [values.length], dtype: 'int32', values });
 
 /** What reading outside gives: not a number, or 0 where there is no such thing. */
-const outside = (x: Values): number => (isFloat(x.dtype) ? Number.NaN : 0);
+export const outside = (x: Values): number => (isFloat(x.dtype) ? Number.NaN : 0);
 
 const gatherRow: Row = {
   primitive: 'gather',

@@ -30,10 +30,10 @@ function wordsOf(key: Values, count: number, perElement: number): number[][] {
   return elements.slice(0, count);
 }
 
-const HALF_LOG_TWO_PI = 0.9189385332046728;
+export const HALF_LOG_TWO_PI = 0.9189385332046728;
 
 /** Probability between 0 and z >= 0, by a series of positive terms. */
-function centralProbability(z: number): number {
+export function centralProbability(z: number): number {
   let term = z;
   let sum = z;
   for (let k = 1; term > sum * 1e-18; k++) {
@@ -44,7 +44,7 @@ function centralProbability(z: number): number {
 }
 
 /** Probability beyond z > 1 over the density at z (the Mills ratio), by its continued fraction from far inside. */
-function millsRatio(z: number): number {
+export function millsRatio(z: number): number {
   let fraction = z;
   for (let k = 400; k >= 1; k--) fraction = z + k / fraction;
   return 1 / fraction;
@@ -68,7 +68,7 @@ export function normalMagnitude(tail: number, center: number): number {
 }
 
 /** The normal of a word (low word first): its integer w of so many bits stands for the probability (w + 1/2) / 2^bits. */
-function normalOf(words: readonly number[]): number {
+export function normalOf(words: readonly number[]): number {
   const bits = 32n * BigInt(words.length);
   const one = 2n ** (bits + 1n);
   const lower = words.reduceRight((sum, word) => (sum << 32n) + BigInt(word), 0n) * 2n + 1n;
@@ -79,7 +79,7 @@ function normalOf(words: readonly number[]): number {
   return negative ? -z : z;
 }
 
-const key = (...values: number[]): OperandSpec => ({ shape: [2], dtype: 'uint32', values });
+export const key = (...values: number[]): OperandSpec => ({ shape: [2], dtype: 'uint32', values });
 
 function randomRow(
   primitive: string,
@@ -116,9 +116,45 @@ function uniformOf(words: readonly number[]): number {
   return high === undefined ? (low >>> 8) / 2 ** 24 : (high * 2 ** 21 + (low >>> 11)) / 2 ** 53;
 }
 
+/** The gamma variable that element `k` of a key stands for, by the rejection of Marsaglia and Tsang. */
+function gammaOf(key: Values, alpha: number, k: number): number {
+  if (!(alpha > 0)) return Number.NaN;
+  const uniform = (low: number, high: number): number => (high * 2 ** 32 + low + 0.5) / 2 ** 64;
+  const d = (alpha < 1 ? alpha + 1 : alpha) - 1 / 3;
+  for (let attempt = 0; ; attempt++) {
+    const [w0, w1, w2, w3] = philox([k, 0, attempt, 1], [...key.values]) as [number, number, number, number];
+    const z = normalOf([w0, w1]);
+    const v = (1 + z / Math.sqrt(9 * d)) ** 3;
+    if (v <= 0 || Math.log(uniform(w2, w3)) >= z ** 2 / 2 + d * (1 - v + Math.log(v))) continue;
+    if (alpha >= 1) return d * v;
+    const [p0, p1] = philox([k, 0, 0, 2], [...key.values]) as [number, number];
+    return d * v * uniform(p0, p1) ** (1 / alpha);
+  }
+}
+
+const gammaRow: Row = {
+  primitive: 'randomGamma',
+  dtypes: ['float32', 'float64'],
+  domain: (random) => 10 ** random.uniform(-0.5, 2),
+  cases: [
+    ...[[], [0], [1], [3], [2, 5], [1009]].map((shape) => example(`[${shape}]`, [key(7, 0), shape])),
+    example('full key', [key(0xdeadbeef, 0xffffffff), [65]]),
+    example('edges', [key(1, 2), { shape: [5], values: [0, -1, Number.NaN, 1, 0.999] }], { differentiate: false }),
+  ],
+  apply: applyPrimitive('randomGamma'),
+  reference: ([seed, alpha]) => [
+    { ...(alpha as Values), values: (alpha as Values).values.map((value, k) => gammaOf(seed as Values, value, k)) },
+  ],
+  // Normals are good to a dozen units, which the cube triples; the power of a uniform, to |log u| / alpha of them.
+  budget: () => 200,
+  derivative: noDerivative,
+  flops: ([, alpha]) => 200 * sizeOf(alpha?.shape ?? []),
+};
+
 export const randomRows: readonly Row[] = [
   randomRow('randomBits', ['uint32'], 0, ([word]) => word as number),
   randomRow('randomUniform', ['float32', 'float64'], 0, uniformOf),
   // The rational approximations are good to about a unit; evaluating them rounds a dozen times.
   randomRow('randomNormal', ['float32', 'float64'], 12, normalOf),
+  gammaRow,
 ];

@@ -2,9 +2,10 @@
 
 import type { Shape, Tensor } from '../../lib/index.js';
 import * as ct from '../../lib/index.js';
-import { build, type Expected, flatten, indices, represent, sizeOf, type Values } from './array.js';
+import { build, type Expected, flatten, indices, isFloat, represent, sizeOf, type Values } from './array.js';
 import { applyPrimitive } from './movement.js';
 import {
+  type Domain,
   everything,
   example,
   floats,
@@ -15,6 +16,7 @@ import {
   once,
   type Params,
   type Row,
+  smooth,
   usual,
 } from './row.js';
 
@@ -94,6 +96,37 @@ const sumRow: Row = {
   flops,
 };
 
+/** Close to 1, so that products of many stay numbers. */
+const factors: Domain = (random, dtype) => (isFloat(dtype) ? random.uniform(0.8, 1.2) : usual(random, dtype));
+
+const zeros: OperandSpec = { shape: [3, 4], values: [2, 0, 3, 1.5, 0, -2, 0, 1.25, 0.5, 3, 2, -1] };
+
+const prodRow: Row = {
+  primitive: 'reduceProd',
+  dtypes: numbers,
+  domain: factors,
+  cases: [
+    ...axesCases(true),
+    ...nanCases,
+    ...[[0], [1], [0, 1]].map((axes) => example(`zeros, axes ${axes}`, [zeros], { params: { axes }, dtypes: floats })),
+  ],
+  apply: ([x], { axes }) => [ct.prod(x as Tensor, axes as Shape)],
+  reference: ([x], params) => {
+    const source = x as Values;
+    const times: Combine = isFloat(source.dtype) ? (product, value) => product * value : Math.imul;
+    const result = fold(source, params.axes as Shape, 1, times);
+    return [
+      isFloat(source.dtype)
+        ? result
+        : { ...result, values: result.values.map((value) => represent(source.dtype, value)) },
+    ];
+  },
+  // One rounding a factor, here and in the reference.
+  budget: ([x], params) => 2 + Math.sqrt(folded((x as Values).shape, params.axes as Shape)),
+  derivative: smooth([0]),
+  flops,
+};
+
 /** Values at least a quarter apart, so that no difference step makes another element win. */
 const distinct = (random: { integer(low: number, high: number): number }, shape: Shape): Float64Array => {
   const values = Float64Array.from({ length: sizeOf(shape) }, (_, k) => k);
@@ -104,7 +137,7 @@ const distinct = (random: { integer(low: number, high: number): number }, shape:
   return values.map((value) => value / 4 - 2);
 };
 
-const spaced = (shape: Shape): OperandSpec => ({ shape, generate: distinct });
+export const spaced = (shape: Shape): OperandSpec => ({ shape, generate: distinct });
 
 function extremum(primitive: 'reduceMax' | 'reduceMin', pick: Combine): Row {
   const operation = primitive === 'reduceMax' ? ct.max : ct.min;
@@ -173,6 +206,7 @@ function argExtremum(primitive: 'argMax' | 'argMin', wins: (x: number, best: num
 
 export const reductionRows: readonly Row[] = [
   sumRow,
+  prodRow,
   extremum('reduceMax', Math.max),
   extremum('reduceMin', Math.min),
   argExtremum('argMax', (x, best) => x > best),

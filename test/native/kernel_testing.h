@@ -110,6 +110,8 @@ inline const cpu::Registry& all_kernels() {
     cpu::register_random(made);
     cpu::register_convolution(made);
     cpu::register_pooling(made);
+    cpu::register_cumulative(made);
+    cpu::register_sort(made);
     return made;
   }();
   return registry;

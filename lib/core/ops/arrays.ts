@@ -33,9 +33,14 @@ export function ones(shape: Shape, options?: Typed): Tensor {
   return full(shape, 1, options);
 }
 
-/** 0, 1, ..., n - 1. */
-export function arange(n: number, { dtype = 'float32' }: Typed = {}): Tensor {
-  return lax.iota(TensorType.of(checkDType('arange', dtype), checkShape('arange', [n])), 0);
+/** `n` numbers: start, start + step, ... Default: 0, 1, ..., n - 1. */
+export function arange(
+  n: number,
+  { dtype = 'float32', start = 0, step = 1 }: Typed & { readonly start?: number; readonly step?: number } = {},
+): Tensor {
+  const count = lax.iota(TensorType.of(checkDType('arange', dtype), checkShape('arange', [n])), 0);
+  const scaled = step === 1 ? count : lax.mul(count, step);
+  return start === 0 ? scaled : lax.add(scaled, start);
 }
 
 /** The identity matrix. */

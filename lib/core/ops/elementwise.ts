@@ -1,45 +1,11 @@
 /** Elementwise operations, with NumPy broadcasting. Numbers take the dtype of the tensor they meet. */
 import { checkDType, type DType } from '../dtype.js';
-import { broadcast, cast as castPrimitive, full, primitive, select } from '../primitives/lax.js';
+import { DTypeError } from '../errors.js';
+import { broadcast, cast as castPrimitive, full, select } from '../primitives/lax.js';
 import { Tensor } from '../tensor.js';
-import { bind1, commonDType, type TensorLike } from '../tracing.js';
-import { broadcastShapes, type Shape, sameShape, TensorType } from '../types.js';
-
-/** `x` in `shape`: operands of rank 0 stay as they are, the kernels stretch them. */
-function fit(x: TensorLike, shape: Shape): TensorLike {
-  if (!(x instanceof Tensor) || x.rank === 0 || sameShape(x.shape, shape)) return x;
-  const offset = shape.length - x.rank;
-  return broadcast(
-    x,
-    shape,
-    [...x.shape.keys()].map((k) => k + offset),
-  );
-}
-
-const shapeOf = (x: TensorLike): Shape => (x instanceof Tensor ? x.shape : []);
-
-function elementwise(name: string, op: string, operands: readonly TensorLike[]): Tensor {
-  const dtype = commonDType(op, operands);
-  const shapes = operands.map(shapeOf);
-  const [first, ...rest] = shapes as [Shape];
-  const equal = rest.every((shape) => sameShape(shape, first));
-  const fitted = equal ? operands : fitAll(op, operands, shapes);
-  return bind1(primitive(name), fitted, {}, dtype);
-}
-
-function fitAll(op: string, operands: readonly TensorLike[], shapes: readonly Shape[]): TensorLike[] {
-  const shape = broadcastShapes(op, shapes);
-  return operands.map((x) => fit(x, shape));
-}
-
-const unary =
-  (name: string, op = name) =>
-  (x: TensorLike): Tensor =>
-    elementwise(name, op, [x]);
-const binary =
-  (name: string, op = name) =>
-  (a: TensorLike, b: TensorLike): Tensor =>
-    elementwise(name, op, [a, b]);
+import { commonDType, type TensorLike } from '../tracing.js';
+import { broadcastShapes, sameShape, TensorType } from '../types.js';
+import { binary, elementwise, fit, shapeOf, unary } from './broadcasting.js';
 
 /** -x. */
 export const neg = unary('neg');
@@ -90,6 +56,18 @@ export const greater = binary('gt', 'greater');
 export const greaterEqual = binary('ge', 'greaterEqual');
 export const logicalAnd = binary('and', 'logicalAnd');
 export const logicalOr = binary('or', 'logicalOr');
+
+/** Exactly one of two bools. */
+export function logicalXor(a: TensorLike, b: TensorLike): Tensor {
+  for (const operand of [a, b]) {
+    if (operand instanceof Tensor ? operand.dtype !== 'bool' : typeof operand !== 'boolean')
+      throw new DTypeError(
+        'logicalXor',
+        `Expected bool, received ${operand instanceof Tensor ? operand.dtype : operand}`,
+      );
+  }
+  return notEqual(a, b);
+}
 
 /** a^b; for b = 2, 1, 0.5, -1 the cheaper operation that it is. */
 export function pow(a: TensorLike, b: TensorLike): Tensor {

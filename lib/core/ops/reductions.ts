@@ -6,7 +6,7 @@ import type { Tensor } from '../tensor.js';
 import { bind1 } from '../tracing.js';
 import { checkAxes, checkAxis } from '../types.js';
 import { reshape } from './arrays.js';
-import { cast, div, exp, isFinite, log, mul, sub, where } from './elementwise.js';
+import { cast, div, equal, exp, isFinite, log, mul, sqrt, sub, where } from './elementwise.js';
 
 export interface ReduceOptions {
   /** Keep reduced axes as dimensions of 1. Default: false. */
@@ -33,6 +33,8 @@ function reduction(name: string, op: string) {
 
 /** Sum over axes (default: all). */
 export const sum = reduction('reduceSum', 'sum');
+/** Product over axes (default: all). Its derivative is right where factors are zero. Integers wrap. */
+export const prod = reduction('reduceProd', 'prod');
 /** Largest over axes (default: all); NaN if any is. At ties the derivative is shared evenly. */
 export const max = reduction('reduceMax', 'max');
 /** Smallest over axes (default: all); NaN if any is. */
@@ -69,12 +71,18 @@ export function argMin(x: Tensor, axis: number): Tensor {
   return bind1(primitive('argMin'), [x], { axis: checkAxis('argMin', axis, x.rank) });
 }
 
-/** log(sum(exp(x))) over axes (default: all), without overflow. */
+/**
+ * log(sum(exp(x))) over axes (default: all), without overflow. Where everything is -∞ the result is -∞ and its derivative 0.
+ * @throws {ShapeError} there are no elements along the axes.
+ */
 export function logSumExp(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
   const list = checkAxes('logSumExp', axes, x.rank);
   const peak = stopped(max(x, list));
-  const shifted = exp(sub(x, spread(peak, x.shape, list)));
-  return reduced(x, list, log(reduceSum(shifted, list)).add(peak), options);
+  const total = reduceSum(exp(sub(x, spread(peak, x.shape, list))), list);
+  // The logarithm is kept away from 0, where its derivative is infinite.
+  const nothing = equal(total, 0);
+  const value = where(nothing, Number.NEGATIVE_INFINITY, log(where(nothing, 1, total)).add(peak));
+  return reduced(x, list, value, options);
 }
 
 /** The shift of logSumExp: finite, and without derivative (its contributions cancel). */
@@ -92,7 +100,34 @@ export function countTrue(x: Tensor, axes?: Axes, options?: ReduceOptions): Tens
   return sum(cast(x, 'int32'), axes, options);
 }
 
-/** Euclidean norm over axes (default: all). */
+export interface VarianceOptions extends ReduceOptions {
+  /** What is subtracted from the count in the divisor: 0 for that of the data, 1 for the unbiased estimate. Default: 0. */
+  readonly correction?: number;
+}
+
+/** Mean square distance from the mean over axes (default: all), of a float tensor; NaN where there are too few elements. */
+export function variance(x: Tensor, axes?: Axes, { keepDims = false, correction = 0 }: VarianceOptions = {}): Tensor {
+  const list = checkAxes('variance', axes, x.rank);
+  const count = list.reduce((product, axis) => product * (x.shape[axis] as number), 1);
+  const centered = sub(x, mean(x, list, { keepDims: true }));
+  const divisor = count - correction;
+  return reduced(x, list, div(reduceSum(mul(centered, centered), list), divisor > 0 ? divisor : Number.NaN), {
+    keepDims,
+  });
+}
+
+/** Square root of the variance over axes (default: all); where it is 0, so is its derivative. */
+export function std(x: Tensor, axes?: Axes, options?: VarianceOptions): Tensor {
+  return root(variance(x, axes, options));
+}
+
+/** Euclidean norm over axes (default: all); where it is 0, so is its derivative. */
 export function norm(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
-  return sum(mul(x, x), axes, options).sqrt();
+  return root(sum(mul(x, x), axes, options));
+}
+
+/** The square root, with the derivative 0 at 0, where that of what is under it is 0, too. */
+function root(x: Tensor): Tensor {
+  const zero = equal(x, 0);
+  return where(zero, 0, sqrt(where(zero, 1, x)));
 }

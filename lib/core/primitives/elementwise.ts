@@ -80,7 +80,7 @@ function sameDType(op: string, types: readonly TensorType[]): DType {
 /** A rule for tangents of unary primitives: given t, x and y = f(x), the tangent of y. */
 type UnaryJvp = (t: Tensor, x: Tensor, y: Tensor) => Tensor;
 
-function unary(name: string, kind: Kind, jvp?: UnaryJvp, linear?: (ct: Tensor) => Tensor): Primitive {
+export function unary(name: string, kind: Kind, jvp?: UnaryJvp, linear?: (ct: Tensor) => Tensor): Primitive {
   return definePrimitive<None>({
     name,
     infer: ([x]) => {
@@ -109,7 +109,7 @@ function stretch(t: Tensor, shape: Shape): Tensor {
 
 type BinaryJvp = (context: { tx: Tangent; ty: Tangent; x: Tensor; y: Tensor; z: Tensor }) => Tangent;
 
-function binary(
+export function binary(
   name: string,
   kind: Kind,
   result: 'same' | 'bool',

@@ -17,7 +17,7 @@ import {
   zeros,
 } from './lax.js';
 
-function checkIndices(op: string, type: TensorType): void {
+export function checkIndices(op: string, type: TensorType): void {
   if (type.dtype !== 'int32')
     throw new DTypeError(op, `Expected int32 indices, received ${type.dtype}`, { hint: "cast(indices, 'int32')" });
 }
@@ -26,7 +26,7 @@ interface AxisParams extends Params {
   readonly axis: number;
 }
 
-const gathered = (x: Shape, indices: Shape, axis: number): Shape => [
+export const gathered = (x: Shape, indices: Shape, axis: number): Shape => [
   ...x.slice(0, axis),
   ...indices,
   ...x.slice(axis + 1),
@@ -49,7 +49,7 @@ export const gatherPrimitive = definePrimitive<AxisParams>({
 });
 
 /** gather with zeros for indices outside: what was dropped on the way there has no share in the cotangent. */
-function gatherInside(x: Tensor, indices: Tensor, axis: number): Tensor {
+export function gatherInside(x: Tensor, indices: Tensor, axis: number): Tensor {
   const taken = gather(x, indices, axis);
   const dims = [...indices.shape.keys()].map((k) => k + axis);
   const where = (test: Tensor, value: Tensor): Tensor => select(broadcast(test, taken.shape, dims), value, 0, x.dtype);

@@ -39,6 +39,10 @@ export const log = unary('log');
 export const sin = unary('sin');
 export const cos = unary('cos');
 export const logistic = unary('logistic');
+export const square = unary('square');
+export const reciprocal = unary('reciprocal');
+export const digamma = unary('digamma');
+export const trigamma = unary('trigamma');
 export const add = binary('add');
 export const sub = binary('sub');
 export const mul = binary('mul');
@@ -47,6 +51,7 @@ export const pow = binary('pow');
 export const greater = binary('gt');
 export const greaterEqual = binary('ge');
 export const less = binary('lt');
+export const lessEqual = binary('le');
 export const equal = binary('eq');
 
 /** condition ? a : b; numbers take the dtype `numbers`. */
@@ -117,6 +122,23 @@ export function scatterAdd(base: Tensor, indices: Tensor, updates: Tensor, axis:
   return apply('scatterAdd', [base, indices, updates], { axis });
 }
 
+export function scatterSet(base: Tensor, indices: Tensor, updates: Tensor, axis: number): Tensor {
+  return apply('scatterSet', [base, indices, updates], { axis });
+}
+
+export function takeAlongAxis(x: Tensor, indices: Tensor, axis: number): Tensor {
+  return apply('takeAlongAxis', [x, indices], { axis });
+}
+
+export function addAlongAxis(base: Tensor, indices: Tensor, updates: Tensor, axis: number): Tensor {
+  return apply('addAlongAxis', [base, indices, updates], { axis });
+}
+
+/** @param axes  ascending. */
+export function reverse(x: Tensor, axes: readonly number[]): Tensor {
+  return axes.length === 0 ? x : apply('reverse', [x], { axes });
+}
+
 export function dynamicSlice(x: Tensor, start: Tensor, sizes: Shape): Tensor {
   return apply('dynamicSlice', [x, start], { sizes });
 }
@@ -145,6 +167,44 @@ export function not(x: Tensor): Tensor {
 
 export function reduceSum(x: Tensor, axes: readonly number[]): Tensor {
   return axes.length === 0 ? x : apply('reduceSum', [x], { axes });
+}
+
+/** Along `axis`, from its start or (reverse) from its end. */
+export interface LineParams extends Params {
+  readonly axis: number;
+  readonly reverse: boolean;
+}
+
+export function cumSum(x: Tensor, params: LineParams): Tensor {
+  return apply('cumSum', [x], params);
+}
+
+export function cumProd(x: Tensor, params: LineParams): Tensor {
+  return apply('cumProd', [x], params);
+}
+
+export function cumMax(x: Tensor, params: LineParams): Tensor {
+  return apply('cumMax', [x], params);
+}
+
+/** y_k = a_k y_(k-1) + b_k. */
+export function linearRecurrence(a: Tensor, b: Tensor, params: LineParams): Tensor {
+  return apply('linearRecurrence', [a, b], params);
+}
+
+/** [sorted, places]. */
+export function sort(x: Tensor, axis: number, descending: boolean): [Tensor, Tensor] {
+  return bind(primitive('sort'), [x], { axis, descending }) as [Tensor, Tensor];
+}
+
+/** The k first elements in sorted order, and their places. */
+export function topK(x: Tensor, axis: number, k: number, descending: boolean): [Tensor, Tensor] {
+  return bind(primitive('topK'), [x], { axis, k, descending }) as [Tensor, Tensor];
+}
+
+/** How many elements of each sorted line come before (right: not behind) a value. */
+export function searchSorted(sorted: Tensor, values: Tensor, right: boolean): Tensor {
+  return apply('searchSorted', [sorted, values], { right });
 }
 
 export interface MatmulFlags {

@@ -181,6 +181,8 @@ void register_linalg(Registry& registry);
 void register_random(Registry& registry);
 void register_convolution(Registry& registry);
 void register_pooling(Registry& registry);
+void register_cumulative(Registry& registry);
+void register_sort(Registry& registry);
 
 }  // namespace cotangent::cpu
 

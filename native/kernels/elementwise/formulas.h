@@ -7,6 +7,9 @@
 #ifndef COTANGENT_KERNELS_ELEMENTWISE_FORMULAS_H
 #define COTANGENT_KERNELS_ELEMENTWISE_FORMULAS_H
 
+#include "native/kernels/elementwise/arctangent.h"
+#include "native/kernels/elementwise/error_function.h"
+#include "native/kernels/elementwise/gamma.h"
 #include "native/kernels/elementwise/lane.h"
 #include "native/kernels/elementwise/power.h"
 #include "native/kernels/elementwise/transcendental.h"
@@ -50,7 +53,13 @@
   ROW(logical_and,  "and",        2, kBool,   kTruth, kCheap) \
   ROW(logical_or,   "or",         2, kBool,   kTruth, kCheap) \
   ROW(logical_not,  "not",        1, kBool,   kTruth, kCheap) \
-  ROW(select,       "select",     3, kAny,    kSame, kCheap)
+  ROW(select,       "select",     3, kAny,    kSame, kCheap)  \
+  ROW(erf,          "erf",        1, kFloat,  kSame, kCostly) \
+  ROW(erfinv,       "erfinv",     1, kFloat,  kSame, kCostly) \
+  ROW(lgamma,       "lgamma",     1, kFloat,  kSame, kCostly) \
+  ROW(digamma,      "digamma",    1, kFloat,  kSame, kCostly) \
+  ROW(trigamma,     "trigamma",   1, kFloat,  kSame, kCostly) \
+  ROW(atan2,        "atan2",      2, kFloat,  kSame, kCostly)
 // clang-format on
 
 namespace cotangent::formula {

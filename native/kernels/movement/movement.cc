@@ -11,6 +11,10 @@ void register_movement(Registry& registry) {
   registry.add("concatenate", prepare_concatenate);
   registry.add("gather", prepare_gather);
   registry.add("scatterAdd", prepare_scatter_add);
+  registry.add("scatterSet", prepare_scatter_set);
+  registry.add("takeAlongAxis", prepare_take_along_axis);
+  registry.add("addAlongAxis", prepare_add_along_axis);
+  registry.add("reverse", prepare_reverse);
   registry.add("dynamicSlice", prepare_dynamic_slice);
   registry.add("dynamicUpdate", prepare_dynamic_update);
   registry.add("iota", prepare_iota);

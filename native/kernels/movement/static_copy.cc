@@ -1,4 +1,4 @@
-// broadcast, reshape, transpose, slice, pad and concatenate: copies whose views are known before data is seen.
+// broadcast, reshape, transpose, slice, reverse, pad and concatenate: copies whose views are known before data is seen.
 #include <algorithm>
 
 #include "native/backend/cpu/check.h"
@@ -150,6 +150,21 @@ std::unique_ptr<Kernel> prepare_slice(const OpDesc& desc) {
   }
   expect_type(desc.out(0), in.dtype, wanted, "the result");
   return single_copy(desc, contiguous_strides(desc.out(0)), from, offset);
+}
+
+std::unique_ptr<Kernel> prepare_reverse(const OpDesc& desc) {
+  desc.expect_operands(1, 1);
+  const ct_type& in = desc.in(0);
+  expect_type(desc.out(0), in.dtype, dims(in), "the result");
+  std::vector<int64_t> from = contiguous_strides(in);
+  int64_t offset = 0, previous = -1;
+  for (int k = 0; k < desc.param_count(); ++k) {
+    previous = integer_in(desc, k, previous + 1, in.rank - 1, "ascending axes");
+    int64_t& stride = from[static_cast<size_t>(previous)];
+    offset += std::max<int64_t>(0, in.dims[previous] - 1) * stride;
+    stride = -stride;
+  }
+  return single_copy(desc, contiguous_strides(in), from, offset);
 }
 
 std::unique_ptr<Kernel> prepare_pad(const OpDesc& desc) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "native/backend/cpu/check.h"
+#include "native/kernels/random/random_gamma.h"
 #include "native/kernels/random/random_loops.h"
 
 namespace cotangent::cpu {
@@ -86,6 +87,7 @@ void register_random(Registry& registry) {
   registry.add("randomBits", prepare_bits);
   registry.add("randomUniform", prepare_uniform);
   registry.add("randomNormal", prepare_normal);
+  registry.add("randomGamma", prepare_random_gamma);
 }
 
 }  // namespace cotangent::cpu

@@ -1,7 +1,7 @@
 #include "native/kernels/random/random_loops.h"
 
+#include "native/kernels/elementwise/normal_quantile.h"
 #include "native/kernels/elementwise/vector.h"
-#include "native/kernels/random/normal.h"
 #include "native/kernels/random/philox.h"
 
 namespace cotangent::COTANGENT_TARGET {
@@ -97,7 +97,7 @@ struct Normal {
       const Integer low = w ^ (w >> (kBits - 1)), high = kHighest - low;
       const V tail = (__builtin_convertvector(low, V) + T(0.5)) * scale;
       const V center = (__builtin_convertvector(high, V) + T(0.5)) * scale;
-      const V z = random::normal_magnitude(tail, center);
+      const V z = formula::normal_magnitude(tail, center);
       const V signed_z = formula::from_bits<V>(formula::bits_of(z) | (~w & formula::FormatOf<V>::kSign));
       __builtin_memcpy(out + i, &signed_z, sizeof z);
     }

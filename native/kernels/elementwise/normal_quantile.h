@@ -5,27 +5,24 @@
 // u = (w + 1/2) / 2^bits for an integer w of as many bits as the type: never 0 or 1, and known from both ends without
 // cancellation, so that both tails keep full relative precision. Largest |z|: 6.3 for float32, 9.2 for float64.
 // Error: below 6 eps |z|.
-#ifndef COTANGENT_KERNELS_RANDOM_NORMAL_H
-#define COTANGENT_KERNELS_RANDOM_NORMAL_H
+#ifndef COTANGENT_KERNELS_ELEMENTWISE_NORMAL_QUANTILE_H
+#define COTANGENT_KERNELS_ELEMENTWISE_NORMAL_QUANTILE_H
 
 #include "native/kernels/elementwise/transcendental.h"
 
-namespace cotangent::random {
+namespace cotangent::formula {
 
 // c0 + x (c1 + ...) over 1 + x (d1 + ...).
 template <class V, class... Above>
 COTANGENT_FN V quotient(V above, V x, Above... below) {
-  return above / formula::horner(x, formula::Scalar<V>(1), below...);
+  return above / horner(x, Scalar<V>(1), below...);
 }
 
 // `tail` is min(u, 1 - u), `center` is |u - 1/2|; the result is |z|. V: a scalar or a vector of the type.
 template <class V>
 COTANGENT_FN V normal_magnitude(V tail, V center) {
-  using formula::blend;
-  using formula::horner;
-  using formula::splat;
-  using T = formula::Scalar<V>;
-  const V r = formula::Traits<V>::square_root(-formula::log(tail));
+  using T = Scalar<V>;
+  const V r = Traits<V>::square_root(-log(tail));
   const V x = T(0.180625) - center * center;
   const V y = r - T(1.6);
   const auto central = center <= splat<V>(T(0.425));
@@ -61,6 +58,6 @@ COTANGENT_FN V normal_magnitude(V tail, V center) {
   }
 }
 
-}  // namespace cotangent::random
+}  // namespace cotangent::formula
 
 #endif

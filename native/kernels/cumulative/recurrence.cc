@@ -1,0 +1,76 @@
+// linearRecurrence: y_k = a_k y_(k-1) + b_k along one axis, from its start or (reverse) from its end. The operands are
+// seen as [outer, size, inner]; lines are shared out over the threads, a line is not cut.
+#include <algorithm>
+
+#include "native/backend/cpu/check.h"
+#include "native/kernels/cumulative/cumulative.h"
+#include "native/kernels/cumulative/cumulative_loops.h"
+
+namespace cotangent::cpu {
+namespace {
+
+constexpr int64_t kGrain = 8192;  // elements worth a thread
+
+class RecurrenceKernel : public Kernel {
+ public:
+  RecurrenceKernel(const OpDesc& desc, int axis, bool reverse)
+      : loops_(COTANGENT_SIMD_DISPATCH(recurrence_loops)(desc.in(0).dtype)),
+        reverse_(reverse),
+        element_(element_bytes(desc.in(0).dtype)),
+        outer_(product(desc.in(0), 0, axis)),
+        size_(desc.in(0).dims[axis]),
+        inner_(product(desc.in(0), axis + 1, desc.in(0).rank)) {
+    estimated_ns = estimate_ns(traffic(desc) + 16.0 * static_cast<double>(element_count(desc.in(0))));
+    in_place[0] = 2;
+  }
+
+  int pieces(int threads) const override { return pieces_by_time(threads, items()); }
+
+  ct_code run(const Launch& launch, ct_error*) const override {
+    if (outer_ * size_ * inner_ == 0) return CT_OK;
+    const char *const a = static_cast<const char*>(launch.in[0]), *const b = static_cast<const char*>(launch.in[1]);
+    char* const y = static_cast<char*>(launch.out[0]);
+    const Piece piece(items(), launch.piece, pieces(launch.parallel.threads()));
+    if (inner_ == 1) {
+      launch.parallel.range(piece.length(), kGrain / size_, 8, [&](int64_t begin, int64_t end) {
+        const int64_t at = (piece.begin + begin) * size_ * element_;
+        loops_.lines(a + at, b + at, y + at, end - begin, size_, reverse_);
+      });
+      return CT_OK;
+    }
+    launch.parallel.range(piece.length(), kGrain / (size_ * width()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = piece.begin + begin; i < piece.begin + end; ++i) {
+        const int64_t column = i % tiles() * width();
+        const int64_t at = (i / tiles() * size_ * inner_ + column) * element_;
+        loops_.columns(a + at, b + at, y + at, size_, inner_, std::min(width(), inner_ - column), reverse_);
+      }
+    });
+    return CT_OK;
+  }
+
+ private:
+  int64_t width() const {
+    return std::min<int64_t>(std::max<int64_t>(inner_, 1),
+                             std::clamp<int64_t>(inner_ / 8 / 16 * 16, 16, kCumulativeWidth));
+  }
+  int64_t tiles() const { return (inner_ + width() - 1) / width(); }
+  int64_t items() const { return inner_ == 1 ? outer_ : outer_ * tiles(); }
+
+  RecurrenceLoops loops_;
+  bool reverse_;
+  int64_t element_, outer_, size_, inner_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> prepare_linear_recurrence(const OpDesc& desc) {
+  desc.expect_operands(2, 1);
+  expect_params(desc, 2);
+  const ct_type& a = desc.in(0);
+  expect_float(a, "an operand");
+  expect_type(desc.in(1), a.dtype, dims(a), "the second operand");
+  expect_type(desc.out(0), a.dtype, dims(a), "the result");
+  return std::make_unique<RecurrenceKernel>(desc, axis_param(desc, 0, a.rank), flag(desc, 1, "reverse"));
+}
+
+}  // namespace cotangent::cpu
