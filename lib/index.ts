@@ -9,13 +9,24 @@ export {
   type ConjugateGradientResult,
   conjugateGradient,
 } from './solvers/conjugate-gradient.js';
-export { type AdamOptions, adam, applyUpdates, type Optimizer, type SgdOptions, sgd } from './solvers/optimizers.js';
+export * from './solvers/gradient-transformations.js';
+export {
+  type AdamWOptions,
+  adagrad,
+  adam,
+  adamW,
+  type RmsPropMomentumOptions,
+  rmsProp,
+  type SgdOptions,
+  sgd,
+} from './solvers/optimizers.js';
 export type { HistoryPoint, Progress, Report, SolverOptions } from './solvers/options.js';
 export {
   type ProximalGradientOptions,
   type ProximalGradientResult,
   proximalGradient,
 } from './solvers/proximal-gradient.js';
+export * as schedules from './solvers/schedules.js';
 export { type GradOptions, grad, hvp, jvp, linearTranspose, valueAndGrad, vjp } from './transforms/differentiate.js';
 export { type JitOptions, jit, program } from './transforms/jit.js';
 export { clock, cond, emit, type ScanOptions, scan, whileLoop } from './transforms/loops.js';
