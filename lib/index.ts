@@ -11,6 +11,14 @@ export {
 } from './solvers/conjugate-gradient.js';
 export * from './solvers/gradient-transformations.js';
 export {
+  type LeastSquaresProblem,
+  type Method,
+  type MinimiseOptions,
+  type MinimiseResult,
+  minimise,
+  type ObjectiveProblem,
+} from './solvers/minimise/index.js';
+export {
   type AdamWOptions,
   adagrad,
   adam,
