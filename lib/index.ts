@@ -35,6 +35,7 @@ export {
   proximalGradient,
 } from './solvers/proximal-gradient.js';
 export * as schedules from './solvers/schedules.js';
+export * from './solvers/train/index.js';
 export { type GradOptions, grad, hvp, jvp, linearTranspose, valueAndGrad, vjp } from './transforms/differentiate.js';
 export { type JitOptions, jit, program } from './transforms/jit.js';
 export { clock, cond, emit, type ScanOptions, scan, whileLoop } from './transforms/loops.js';
