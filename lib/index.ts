@@ -9,13 +9,33 @@ export {
   type ConjugateGradientResult,
   conjugateGradient,
 } from './solvers/conjugate-gradient.js';
-export { type AdamOptions, adam, applyUpdates, type Optimizer, type SgdOptions, sgd } from './solvers/optimizers.js';
+export * from './solvers/gradient-transformations.js';
+export {
+  type LeastSquaresProblem,
+  type Method,
+  type MinimiseOptions,
+  type MinimiseResult,
+  minimise,
+  type ObjectiveProblem,
+} from './solvers/minimise/index.js';
+export {
+  type AdamWOptions,
+  adagrad,
+  adam,
+  adamW,
+  type RmsPropMomentumOptions,
+  rmsProp,
+  type SgdOptions,
+  sgd,
+} from './solvers/optimizers.js';
 export type { HistoryPoint, Progress, Report, SolverOptions } from './solvers/options.js';
 export {
   type ProximalGradientOptions,
   type ProximalGradientResult,
   proximalGradient,
 } from './solvers/proximal-gradient.js';
+export * as schedules from './solvers/schedules.js';
+export * from './solvers/train/index.js';
 export { checkpoint } from './transforms/checkpoint.js';
 export { customJvp } from './transforms/custom/jvp.js';
 export { type CustomVjpRules, customVjp } from './transforms/custom/vjp.js';

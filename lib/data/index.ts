@@ -1,4 +1,5 @@
 /** Readers and data sets. */
+export { type ArrayBatchesOptions, arrayBatches } from './array-batches.js';
 export { type CsvOptions, type CsvTable, readCsv } from './csv.js';
 export { type DataArray, dataArray, type Split, takeRows } from './data-array.js';
 export { type Dataset, type DatasetOptions, loadDataset, type NamedDataset, namedDatasets } from './dataset.js';

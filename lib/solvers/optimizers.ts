@@ -1,90 +1,120 @@
-/** First-order optimisers as pure functions: a state that travels along, and an update that returns what to add. */
-
-import { scalar } from '../core/concrete.js';
-import { add, div, mul, pow, sqrt, square, sub, zerosLike } from '../core/ops/elementwise.js';
+/** First-order optimisers as pure functions: the usual chains of gradient transformations. */
 import type { Tensor } from '../core/tensor.js';
-import { mapTree, treeLeaves } from '../core/tree.js';
-import { checkPositive } from './options.js';
+import {
+  type AdagradOptions,
+  type AdamOptions,
+  type AdamState,
+  addDecayedWeights,
+  chain,
+  type LearningRate,
+  type MomentumOptions,
+  type Optimizer,
+  type RmsPropOptions,
+  type RmsPropState,
+  scaleByAdagrad,
+  scaleByAdam,
+  scaleByLearningRate,
+  scaleByMomentum,
+  scaleByRmsProp,
+} from './gradient-transformations.js';
+import { checkFraction, checkKeys, checkPositive } from './options.js';
 
-/** `P` is a tree of parameters; the state is a tree of tensors too, so that both can be carried by loops. */
-export interface Optimizer<S> {
-  init<P>(parameters: P): S;
-  /** What to add to the parameters, and the next state. Usable under jit and in loops. */
-  update<P>(gradients: P, state: S, parameters: P): { updates: P; state: S };
+export { type AdamOptions, applyUpdates, type LearningRate, type Optimizer } from './gradient-transformations.js';
+
+function checkRate(op: string, rate: LearningRate): LearningRate {
+  return typeof rate === 'number' ? checkPositive(op, 'learningRate', rate) : rate;
 }
 
-/** parameters + updates. */
-export function applyUpdates<P>(parameters: P, updates: P): P {
-  const steps = treeLeaves(updates);
-  return mapTree(parameters, (value, k) => add(value, steps[k] as Tensor));
+/** Without momentum no buffer is kept. */
+function heavyBall(momentum: number, options: MomentumOptions = {}): Optimizer<readonly Tensor[]> {
+  if (momentum > 0) return scaleByMomentum(momentum, options) as Optimizer<readonly Tensor[]>;
+  return { init: () => [], update: (gradients, state) => ({ updates: gradients, state }) };
 }
 
-export interface SgdOptions {
-  /** Fraction of the previous step that is kept. Default: 0. */
+export interface SgdOptions extends MomentumOptions {
+  /** Fraction of the previous step that is kept, in [0, 1). Default: 0. */
   readonly momentum?: number;
 }
 
 /**
- * Stochastic gradient descent: m <- momentum m + g, x <- x - learningRate m (Polyak's heavy ball, in PyTorch's form).
- * @throws {DomainError} learningRate <= 0, or momentum < 0.
+ * Stochastic gradient descent: m <- momentum m + g, x <- x − learningRate m (Polyak's heavy ball, in PyTorch's form), or with
+ * `nesterov` x <- x − learningRate (g + momentum m).
+ * @param learningRate  a number, a scalar tensor, or a schedule.
+ * @throws {DomainError} learningRate <= 0, momentum outside [0, 1), or an unknown option.
  */
-export function sgd(learningRate: number, { momentum = 0 }: SgdOptions = {}): Optimizer<Tensor[]> {
-  checkPositive('sgd', 'learningRate', learningRate);
-  checkPositive('sgd', 'momentum', momentum, { zero: true });
-  return {
-    init: (parameters) => (momentum === 0 ? [] : treeLeaves(parameters).map(zerosLike)),
-    update: (gradients, state) => {
-      if (momentum === 0) return { updates: mapTree(gradients, (g) => mul(g, -learningRate)), state };
-      const next = treeLeaves(gradients).map((g, k) => add(mul(state[k] as Tensor, momentum), g));
-      return { updates: mapTree(gradients, (_, k) => mul(next[k] as Tensor, -learningRate)), state: next };
-    },
-  };
-}
-
-export interface AdamOptions {
-  /** Decay of the first moment. Default: 0.9. */
-  readonly beta1?: number;
-  /** Decay of the second moment. Default: 0.999. */
-  readonly beta2?: number;
-  /** Added to the root of the second moment. Default: 1e-8. */
-  readonly epsilon?: number;
-}
-
-interface AdamState {
-  readonly first: Tensor[];
-  readonly second: Tensor[];
-  /** Steps so far, float scalar. */
-  readonly step: Tensor;
+export function sgd(
+  learningRate: LearningRate,
+  options: SgdOptions = {},
+): Optimizer<readonly [readonly Tensor[], readonly Tensor[]]> {
+  checkKeys('sgd', options, ['momentum', 'nesterov']);
+  checkRate('sgd', learningRate);
+  const { momentum = 0, nesterov } = options;
+  checkFraction('sgd', 'momentum', momentum);
+  return chain(heavyBall(momentum, { nesterov }), scaleByLearningRate(learningRate));
 }
 
 /**
  * Adam (Kingma and Ba, 2015, algorithm 1), with bias correction.
- * @throws {DomainError} learningRate or epsilon <= 0, or a decay outside [0, 1).
+ * @param learningRate  a number, a scalar tensor, or a schedule.
+ * @throws {DomainError} learningRate or epsilon <= 0, a decay outside [0, 1), or an unknown option.
  */
-export function adam(learningRate: number, options: AdamOptions = {}): Optimizer<AdamState> {
-  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
-  checkPositive('adam', 'learningRate', learningRate);
-  checkPositive('adam', 'epsilon', epsilon);
-  checkPositive('adam', '1 - beta1', 1 - beta1);
-  checkPositive('adam', '1 - beta2', 1 - beta2);
-  return {
-    init: (parameters) => {
-      const leaves = treeLeaves(parameters);
-      const dtype = leaves[0]?.dtype ?? 'float32';
-      return { first: leaves.map(zerosLike), second: leaves.map(zerosLike), step: scalar(0, dtype) };
-    },
-    update: (gradients, state) => {
-      const leaves = treeLeaves(gradients);
-      const step = add(state.step, 1);
-      const first = leaves.map((g, k) => add(mul(state.first[k] as Tensor, beta1), mul(g, 1 - beta1)));
-      const second = leaves.map((g, k) => add(mul(state.second[k] as Tensor, beta2), mul(square(g), 1 - beta2)));
-      const [correction1, correction2] = [beta1, beta2].map((decay) => sub(1, pow(decay, step))) as [Tensor, Tensor];
-      const updates = mapTree(gradients, (_, k) => {
-        const scale = add(sqrt(div(second[k] as Tensor, correction2)), epsilon);
-        const direction = div(div(first[k] as Tensor, correction1), scale);
-        return mul(direction, -learningRate);
-      });
-      return { updates, state: { first, second, step } };
-    },
-  };
+export function adam(
+  learningRate: LearningRate,
+  options: AdamOptions = {},
+): Optimizer<readonly [AdamState, readonly Tensor[]]> {
+  checkKeys('adam', options, ['beta1', 'beta2', 'epsilon']);
+  checkRate('adam', learningRate);
+  return chain(scaleByAdam(options), scaleByLearningRate(learningRate));
+}
+
+export interface AdamWOptions extends AdamOptions {
+  /** λ: every step also takes learningRate · λ · x away. Default: 0.01. */
+  readonly weightDecay?: number;
+}
+
+/**
+ * Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2, in PyTorch's form: the decay follows the rate).
+ * @throws as `adam`; {DomainError} weightDecay < 0.
+ */
+export function adamW(
+  learningRate: LearningRate,
+  options: AdamWOptions = {},
+): Optimizer<readonly [AdamState, readonly [], readonly Tensor[]]> {
+  checkKeys('adamW', options, ['beta1', 'beta2', 'epsilon', 'weightDecay']);
+  checkRate('adamW', learningRate);
+  const { weightDecay = 0.01, ...rest } = options;
+  return chain(scaleByAdam(rest), addDecayedWeights(weightDecay), scaleByLearningRate(learningRate));
+}
+
+/**
+ * AdaGrad (Duchi, Hazan and Singer, 2011, diagonal form).
+ * @throws {DomainError} learningRate or epsilon <= 0, initialAccumulator < 0, or an unknown option.
+ */
+export function adagrad(
+  learningRate: LearningRate,
+  options: AdagradOptions = {},
+): Optimizer<readonly [Tensor[], readonly Tensor[]]> {
+  checkKeys('adagrad', options, ['epsilon', 'initialAccumulator']);
+  checkRate('adagrad', learningRate);
+  return chain(scaleByAdagrad(options), scaleByLearningRate(learningRate));
+}
+
+export interface RmsPropMomentumOptions extends RmsPropOptions {
+  /** Heavy ball over the scaled gradients, in [0, 1). Default: 0. */
+  readonly momentum?: number;
+}
+
+/**
+ * RMSProp (Tieleman and Hinton, 2012), in PyTorch's form: epsilon outside the root, momentum behind the scaling.
+ * @throws {DomainError} learningRate or epsilon <= 0, a decay outside [0, 1), or an unknown option.
+ */
+export function rmsProp(
+  learningRate: LearningRate,
+  options: RmsPropMomentumOptions = {},
+): Optimizer<readonly [RmsPropState, readonly Tensor[], readonly Tensor[]]> {
+  checkKeys('rmsProp', options, ['decay', 'epsilon', 'centered', 'momentum']);
+  checkRate('rmsProp', learningRate);
+  const { momentum = 0, ...rest } = options;
+  checkFraction('rmsProp', 'momentum', momentum);
+  return chain(scaleByRmsProp(rest), heavyBall(momentum), scaleByLearningRate(learningRate));
 }

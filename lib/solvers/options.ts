@@ -59,6 +59,12 @@ export function checkPositive(op: string, name: string, value: number, { zero = 
   throw new DomainError(op, `Expected ${name} ${zero ? '>=' : '>'} 0, received ${value}`);
 }
 
+/** @throws {DomainError} not in [0, 1). */
+export function checkFraction(op: string, name: string, value: number): number {
+  if (value >= 0 && value < 1) return value;
+  throw new DomainError(op, `Expected ${name} in [0, 1), received ${value}`);
+}
+
 /** @throws {DomainError} not a whole number >= low. */
 export function checkCount(op: string, name: string, value: number, low = 1): number {
   if (Number.isSafeInteger(value) && value >= low) return value;
