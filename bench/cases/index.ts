@@ -5,6 +5,7 @@ import { eagerOp } from './eager-op.js';
 import { eventLoop } from './event-loop.js';
 import { idleProcess } from './idle.js';
 import { interleave } from './interleave.js';
+import { lbfgs } from './lbfgs.js';
 import { lenetStep } from './lenet-step.js';
 import { matmulCases } from './matmul.js';
 import { mlpHvp } from './mlp-hvp.js';
@@ -28,6 +29,7 @@ export const cases: readonly BenchCase[] = [
   ...matmulCases,
   softmaxXent,
   lenetStep,
+  lbfgs,
   reluNetworkAdmm,
   ...nodeCases,
   eventLoop,

@@ -1,5 +1,5 @@
 /** Comma-separated numbers, through csv-parse, with errors that name the place. */
-import { Readable } from 'node:stream';
+import { pipeline as pipelineOf, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CsvError, parse } from 'csv-parse';
 import { DomainError } from '../core/errors.js';
@@ -44,17 +44,8 @@ const OP = 'readCsv';
  *   `details` then holds path, line (counted from 1, the header included) and column.
  */
 export async function readCsv(source: Source, options: CsvOptions = {}): Promise<CsvTable> {
-  const dtype = options.dtype ?? 'float32';
-  const table = new TableBuilder(source, options, dtype);
-  const delimiter = options.delimiter ?? (/\.tsv(\.gz)?$/i.test(sourceName(source)) ? '\t' : ',');
-  const parser = parse({
-    delimiter,
-    bom: true,
-    info: true,
-    relax_column_count: true,
-    skip_empty_lines: true,
-    trim: true,
-  });
+  const table = new TableBuilder(source, options);
+  const parser = newParser(source, options);
   // What the consumer throws is kept: the pipeline may reject with the abort of an earlier stage instead.
   let failure: unknown;
   try {
@@ -67,12 +58,70 @@ export async function readCsv(source: Source, options: CsvOptions = {}): Promise
       }
     });
   } catch (error) {
-    const cause = failure ?? error;
-    if (!(cause instanceof CsvError)) throw cause;
-    const message = `Expected well-formed CSV in ${sourceName(source)}, received: ${cause.message}`;
-    throw malformed(OP, source, message, { line: cause.lines, cause });
+    throw csvFailure(source, failure ?? error);
   }
   return table.finish();
+}
+
+function newParser(source: Source, options: CsvOptions) {
+  return parse({
+    delimiter: options.delimiter ?? (/\.tsv(\.gz)?$/i.test(sourceName(source)) ? '\t' : ','),
+    bom: true,
+    info: true,
+    relax_column_count: true,
+    skip_empty_lines: true,
+    trim: true,
+  });
+}
+
+function csvFailure(source: Source, cause: unknown): unknown {
+  if (!(cause instanceof CsvError)) return cause;
+  const message = `Expected well-formed CSV in ${sourceName(source)}, received: ${cause.message}`;
+  return malformed(OP, source, message, { line: cause.lines, cause });
+}
+
+export interface CsvBlockOptions extends CsvOptions {
+  /** Rows a block. Default: 4096. */
+  readonly rows?: number;
+  /** The classes that labels name, which become their indices. Default: labels are numbers. */
+  readonly classes?: readonly string[];
+}
+
+/**
+ * A table of numbers in blocks of rows, in order: for files larger than memory. As `readCsv`, except that classes cannot be
+ * learnt from the file.
+ *
+ * @returns blocks of `x` [rows, columns] and, with `label`, `y` [rows].
+ * @throws {DomainError} as `readCsv`; a label that is neither a number nor, with `classes`, one of them.
+ */
+export async function* csvBlocks(
+  source: Source,
+  options: CsvBlockOptions = {},
+): AsyncGenerator<{ x: DataArray; y?: DataArray }> {
+  const { rows = 4096 } = options;
+  if (!Number.isInteger(rows) || rows < 1)
+    throw new DomainError('csvBlocks', `Expected a whole number rows >= 1, received ${rows}`);
+  const table = new TableBuilder(source, options);
+  const index = options.classes && new Map(options.classes.map((name, k) => [name, k]));
+  const block = (): { x: DataArray; y?: DataArray } => {
+    const { labels, classes, columns: _, ...x } = table.finish(index);
+    if (!labels) return { x };
+    if (!classes) return { x, y: labels };
+    throw malformed(OP, source, `Expected labels that are numbers in ${sourceName(source)}, received ${classes[0]}`, {
+      hint: 'name the classes: { classes: [...] }',
+    });
+  };
+  try {
+    // A failure upstream destroys the parser with its error, which ends the loop.
+    const records = pipelineOf(Readable.from(pieces(OP, source)), newParser(source, options), () => {});
+    for await (const { record, info } of records as AsyncIterable<Row>) {
+      table.add(record, info.lines);
+      if (table.rows === rows) yield block();
+    }
+  } catch (error) {
+    throw csvFailure(source, error);
+  }
+  if (table.rows > 0 || !table.emptied) yield block();
 }
 
 const notFinite = /^[+-]?(nan|inf(inity)?)$/i;
@@ -86,14 +135,19 @@ class TableBuilder {
   private labelAt = -1;
   private width = 0;
   private readonly features: GrowingFloats;
-  private readonly labels: string[] = [];
+  private readonly dtype: 'float32' | 'float64';
+  private labels: string[] = [];
+  /** Rows since the last `finish`. */
+  rows = 0;
+  /** `finish` has given rows away. */
+  emptied = false;
 
   constructor(
     private readonly source: Source,
     private readonly options: CsvOptions,
-    private readonly dtype: 'float32' | 'float64',
   ) {
-    this.features = new GrowingFloats(dtype);
+    this.dtype = options.dtype ?? 'float32';
+    this.features = new GrowingFloats(this.dtype);
   }
 
   add(record: readonly string[], line: number): void {
@@ -116,12 +170,13 @@ class TableBuilder {
         this.features.push(value);
       }
     }
+    this.rows++;
   }
 
-  finish(): CsvTable {
+  /** The rows since the last call. @param classes  what labels may name; found in the rows when absent. */
+  finish(classes?: ReadonlyMap<string, number>): CsvTable {
     const columns = this.names.filter((_, k) => k !== this.labelAt);
-    const width = columns.length;
-    const rows = this.labelAt >= 0 ? this.labels.length : this.features.length / Math.max(width, 1);
+    const { rows } = this;
     if (rows === 0) {
       throw malformed(
         OP,
@@ -129,8 +184,12 @@ class TableBuilder {
         `Expected at least one row of data in ${sourceName(this.source)}, received none`,
       );
     }
-    const table = { data: this.features.finish(), shape: [rows, width], dtype: this.dtype, columns };
-    return this.labelAt >= 0 ? { ...table, ...this.encodeLabels() } : table;
+    const table = { data: this.features.take(), shape: [rows, columns.length], dtype: this.dtype, columns };
+    const labels = this.labels;
+    this.labels = [];
+    this.rows = 0;
+    this.emptied = true;
+    return this.labelAt >= 0 ? { ...table, ...this.encodeLabels(labels, classes) } : table;
   }
 
   /** Learns the columns from the first row. Returns whether that row is the header. */
@@ -157,29 +216,46 @@ class TableBuilder {
   }
 
   /** Numbers stay numbers; otherwise each distinct text becomes a class. */
-  private encodeLabels(): { labels: DataArray; classes?: readonly string[] } {
-    const shape = [this.labels.length];
-    const numbers = this.labels.map((text) => parseDecimal(text, this.dtype));
+  private encodeLabels(
+    texts: readonly string[],
+    known?: ReadonlyMap<string, number>,
+  ): { labels: DataArray; classes?: readonly string[] } {
+    const shape = [texts.length];
+    if (known) {
+      const unknown = texts.find((text) => !known.has(text));
+      if (unknown !== undefined) {
+        throw malformed(
+          OP,
+          this.source,
+          `Expected labels out of ${[...known.keys()].join(', ')}, received ${unknown}`,
+          {
+            column: this.names[this.labelAt],
+          },
+        );
+      }
+      return { labels: { data: Int32Array.from(texts, (text) => known.get(text) as number), shape, dtype: 'int32' } };
+    }
+    const numbers = texts.map((text) => parseDecimal(text, this.dtype));
     if (!numbers.includes(undefined)) {
       const data = this.dtype === 'float32' ? new Float32Array(shape[0]) : new Float64Array(shape[0]);
       data.set(numbers as number[]);
       return { labels: { data, shape, dtype: this.dtype } };
     }
-    const missing = this.labels.findIndex((text) => notFinite.test(text));
+    const missing = texts.findIndex((text) => notFinite.test(text));
     if (missing >= 0) {
       throw malformed(
         OP,
         this.source,
-        `Expected labels that are finite numbers or class names, received ${this.labels[missing]}`,
+        `Expected labels that are finite numbers or class names, received ${texts[missing]}`,
         {
           row: missing + 1,
           column: this.names[this.labelAt],
         },
       );
     }
-    const classes = [...new Set(this.labels)].sort();
+    const classes = [...new Set(texts)].sort();
     const index = new Map(classes.map((name, k) => [name, k]));
-    const data = Int32Array.from(this.labels, (text) => index.get(text) as number);
+    const data = Int32Array.from(texts, (text) => index.get(text) as number);
     return { labels: { data, shape, dtype: 'int32' }, classes };
   }
 

@@ -104,11 +104,11 @@ async function readRows(source: Source, options: LibsvmOptions): Promise<CsrMatr
   const rows = labels.length;
   if (rows === 0) throw malformed(OP, source, `Expected at least one example in ${sourceName(source)}, received none`);
   return {
-    values: values.finish(),
+    values: values.take(),
     indices: Int32Array.from(indices),
     offsets: Int32Array.from(offsets),
     shape: [rows, columns],
     dtype,
-    labels: { data: labels.finish(), shape: [rows], dtype },
+    labels: { data: labels.take(), shape: [rows], dtype },
   };
 }

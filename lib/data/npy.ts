@@ -5,6 +5,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { type DType, type TypedArray, viewOf } from '../core/dtype.js';
+import { DomainError } from '../core/errors.js';
 import { checkShape, type Shape, showShape, sizeOf } from '../core/types.js';
 import type { DataArray } from './data-array.js';
 import {
@@ -20,8 +21,14 @@ import {
 const READ = 'readNpy';
 const WRITE = 'writeNpy';
 
-/** Every dtype that is read: the array that holds the file's elements, and the dtype they become. */
-const formats: Readonly<Record<string, { bytes: number; dtype: DType; view?: (buffer: ArrayBuffer) => Integers }>> = {
+/** A dtype that is read: the array that holds the file's elements, and the dtype they become. */
+interface Format {
+  readonly bytes: number;
+  readonly dtype: DType;
+  readonly view?: (buffer: ArrayBuffer) => Integers;
+}
+
+const formats: Readonly<Record<string, Format>> = {
   '<f4': { bytes: 4, dtype: 'float32' },
   '<f8': { bytes: 8, dtype: 'float64' },
   '<i4': { bytes: 4, dtype: 'int32' },
@@ -54,32 +61,8 @@ interface Header {
 export async function readNpy(source: Source): Promise<DataArray> {
   const file = await RandomAccess.open(READ, source);
   try {
-    const header = await readHeader(file, source);
-    const format = formats[header.descr];
-    if (!format) {
-      const hint = "save it with x.astype('<f4') or another dtype of the list";
-      const names = Object.keys(formats).join(', ');
-      throw malformed(
-        READ,
-        source,
-        `Expected a dtype out of ${names} in ${sourceName(source)}, received ${header.descr}`,
-        { hint },
-      );
-    }
-    const count = sizeOf(header.shape);
-    const expected = header.start + count * format.bytes;
-    if (file.size !== expected) {
-      const verdict = file.size < expected ? 'it is truncated' : 'it has bytes too many';
-      throw malformed(
-        READ,
-        source,
-        `Expected ${expected} bytes for shape ${showShape(header.shape)} in ${sourceName(source)}, received ${file.size}: ${verdict}`,
-      );
-    }
-    const buffer = new ArrayBuffer(count * format.bytes);
-    await file.read(new Uint8Array(buffer), header.start);
-    let data = format.view ? await narrow(format.view(buffer), source) : viewOf(format.dtype, buffer);
-    if (data instanceof Uint8Array) await checkBools(READ, source, sourceName(source), data);
+    const { header, format } = await open(file, source);
+    let data = await readData(file, source, format, sizeOf(header.shape), header.start);
     if (header.fortran && header.shape.length > 1) data = await toRowMajor(data, header.shape);
     return { data, shape: header.shape, dtype: format.dtype };
   } finally {
@@ -87,11 +70,66 @@ export async function readNpy(source: Source): Promise<DataArray> {
   }
 }
 
+/** Header and format, after checks of dtype and size. */
+async function open(file: RandomAccess, source: Source): Promise<{ header: Header; format: Format }> {
+  const header = await readHeader(file, source);
+  const format = formats[header.descr];
+  if (!format) {
+    const hint = "save it with x.astype('<f4') or another dtype of the list";
+    const names = Object.keys(formats).join(', ');
+    throw malformed(
+      READ,
+      source,
+      `Expected a dtype out of ${names} in ${sourceName(source)}, received ${header.descr}`,
+      { hint },
+    );
+  }
+  const expected = header.start + sizeOf(header.shape) * format.bytes;
+  if (file.size !== expected) {
+    const verdict = file.size < expected ? 'it is truncated' : 'it has bytes too many';
+    throw malformed(
+      READ,
+      source,
+      `Expected ${expected} bytes for shape ${showShape(header.shape)} in ${sourceName(source)}, received ${file.size}: ${verdict}`,
+    );
+  }
+  return { header, format };
+}
+
+/** `count` elements from `position`, in the dtype that they become. */
+async function readData(
+  file: RandomAccess,
+  source: Source,
+  format: Format,
+  count: number,
+  position: number,
+): Promise<TypedArray> {
+  const buffer = new ArrayBuffer(count * format.bytes);
+  await file.read(new Uint8Array(buffer), position);
+  const data = format.view ? await narrow(format.view(buffer), source) : viewOf(format.dtype, buffer);
+  if (data instanceof Uint8Array) await checkBools(READ, source, sourceName(source), data);
+  return data;
+}
+
 /**
  * Writes an .npy file (version 1, little endian, C order).
  * @throws {DomainError} the file cannot be written.
  */
 export async function writeNpy(path: string | URL, array: DataArray): Promise<void> {
+  try {
+    await writeFile(path, npyParts(array));
+  } catch (cause) {
+    throw fileFailure(WRITE, 'writable', path, cause);
+  }
+}
+
+/** An .npy file as one buffer. */
+export function npyBytes(array: DataArray): Buffer {
+  return Buffer.concat(npyParts(array));
+}
+
+/** Header and data; the data is not copied. */
+function npyParts(array: DataArray): [head: Buffer, body: Buffer] {
   const descr = { float32: '<f4', float64: '<f8', int32: '<i4', uint32: '<u4', bool: '|b1' }[array.dtype];
   const shape = array.shape.length === 1 ? `(${array.shape[0]},)` : `(${array.shape.join(', ')})`;
   const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${shape}, }`;
@@ -101,11 +139,41 @@ export async function writeNpy(path: string | URL, array: DataArray): Promise<vo
   head.write('\x93NUMPY\x01\x00', 'latin1');
   head.writeUInt16LE(padded.length, 8);
   head.write(padded, 10, 'latin1');
-  const body = Buffer.from(array.data.buffer, array.data.byteOffset, array.data.byteLength);
+  return [head, Buffer.from(array.data.buffer, array.data.byteOffset, array.data.byteLength)];
+}
+
+/**
+ * The rows of an .npy file [n, ...] in blocks, in order: for files larger than memory. Every block is read when it is asked for.
+ *
+ * @param source  a path, or the file's content; C order.
+ * @param options.rows  rows a block. Default: 4096.
+ * @throws {DomainError} as `readNpy`; Fortran order, or a scalar.
+ */
+export async function* npyBlocks(
+  source: Source,
+  { rows = 4096 }: { readonly rows?: number } = {},
+): AsyncGenerator<DataArray> {
+  const op = 'npyBlocks';
+  if (!Number.isInteger(rows) || rows < 1)
+    throw new DomainError(op, `Expected a whole number rows >= 1, received ${rows}`);
+  const file = await RandomAccess.open(op, source);
   try {
-    await writeFile(path, [head, body]);
-  } catch (cause) {
-    throw fileFailure(WRITE, 'writable', path, cause);
+    const { header, format } = await open(file, source);
+    const [count] = header.shape;
+    if (count === undefined || (header.fortran && header.shape.length > 1)) {
+      const received = count === undefined ? 'a scalar' : 'Fortran order, whose rows are scattered';
+      throw malformed(op, source, `Expected rows in C order in ${sourceName(source)}, received ${received}`, {
+        hint: 'read it whole with readNpy()',
+      });
+    }
+    const width = sizeOf(header.shape.slice(1));
+    for (let at = 0; at < count; at += rows) {
+      const shape = [Math.min(rows, count - at), ...header.shape.slice(1)];
+      const data = await readData(file, source, format, sizeOf(shape), header.start + at * width * format.bytes);
+      yield { data, shape, dtype: format.dtype };
+    }
+  } finally {
+    await file.close();
   }
 }
 

@@ -16,9 +16,11 @@ export class GrowingFloats {
     this.values[this.length++] = value;
   }
 
-  /** The values, in memory of exactly their size. */
-  finish(): Float32Array | Float64Array {
-    return this.values.slice(0, this.length);
+  /** The values, in memory of exactly their size; the list is empty afterwards. */
+  take(): Float32Array | Float64Array {
+    const taken = this.values.slice(0, this.length);
+    this.length = 0;
+    return taken;
   }
 
   private allocate(length: number): Float32Array | Float64Array {
