@@ -1,12 +1,12 @@
 /** Reading, adding and writing at places along an axis, and reversing axes. */
 import { DTypeError, ShapeError } from '../errors.js';
-import { type BatchContext, definePrimitive, type Params } from '../primitive.js';
+import { definePrimitive, type Params } from '../primitive.js';
 import type { Tensor } from '../tensor.js';
 import { type Shape, sameShape, showShape, TensorType } from '../types.js';
+import { batchScatter } from './batched-indexing.js';
+import { carryAll } from './batching.js';
 import { checkIndices, gathered, gatherInside } from './indexing.js';
-import { lanesOf } from './lanes.js';
 import {
-  add,
   addAlongAxis,
   broadcast,
   equal,
@@ -15,13 +15,11 @@ import {
   greaterEqual,
   iota,
   less,
-  mul,
   reshape,
   reverse,
   scatterSet,
   select,
   takeAlongAxis,
-  transpose,
   zeros,
 } from './lax.js';
 
@@ -53,7 +51,7 @@ export const takeAlongAxisPrimitive = definePrimitive<AxisParams>({
     return [addAlongAxis(zeros(x.type), indices.value, ct, axis), null];
   },
   batch: (context) => {
-    const [x, indices] = lanesOf(context) as [Tensor, Tensor];
+    const [x, indices] = carryAll(context) as [Tensor, Tensor];
     return [takeAlongAxis(x, indices, context.params.axis + 1)];
   },
   encode: ({ axis }) => [axis],
@@ -95,7 +93,7 @@ export const addAlongAxisPrimitive = definePrimitive<AxisParams>({
     return [base?.linear ? ct : null, null, updates?.linear ? takeInside(ct, indices.value, axis) : null];
   },
   batch: (context) => {
-    const [base, indices, updates] = lanesOf(context) as [Tensor, Tensor, Tensor];
+    const [base, indices, updates] = carryAll(context) as [Tensor, Tensor, Tensor];
     return [addAlongAxis(base, indices, updates, context.params.axis + 1)];
   },
   encode: ({ axis }) => [axis],
@@ -151,34 +149,9 @@ export const scatterSetPrimitive = definePrimitive<AxisParams>({
       updates.linear ? fromUpdates() : null,
     ];
   },
-  batch: batchScatterSet,
+  batch: (context) => batchScatter(scatterSet, context),
   encode: ({ axis }) => [axis],
 });
-
-function batchScatterSet(context: BatchContext<AxisParams>): Tensor[] {
-  const [base, indices, updates] = lanesOf(context) as [Tensor, Tensor, Tensor];
-  const { batched, inputs, params, size } = context;
-  const axis = params.axis + 1;
-  if (!batched[1]) return [scatterSet(base, inputs[1] as Tensor, updates, axis)];
-  // Lanes become stretches of one axis: lane * length + index, where that index is one.
-  const length = base.shape[axis] as number;
-  const lane = iota(TensorType.of('int32', indices.shape), 0);
-  const inside = select(less(indices, length), add(indices, mul(lane, length)), -1, 'int32');
-  const places = select(greaterEqual(indices, 0), inside, -1, 'int32');
-  const before = [...base.shape.keys()].slice(1, axis);
-  const front = (x: Tensor, depth: number): Tensor => {
-    const along = Array.from({ length: depth }, (_, k) => axis + k);
-    const behind = [...x.shape.keys()].slice(axis + depth);
-    return transpose(x, [0, ...along, ...before, ...behind]);
-  };
-  const moved = front(base, 1);
-  const rest = moved.shape.slice(2);
-  const depth = indices.rank - 1;
-  const flat = scatterSet(reshape(moved, [size * length, ...rest]), places, front(updates, depth), 0);
-  // Back from [lane, along, before, behind].
-  const back = [0, ...before.map((k) => k + 1), 1, ...[...moved.shape.keys()].slice(axis + 1)];
-  return [transpose(reshape(flat, moved.shape), back)];
-}
 
 export const reversePrimitive = definePrimitive<Params & { readonly axes: readonly number[] }>({
   name: 'reverse',

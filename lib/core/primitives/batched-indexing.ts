@@ -20,7 +20,7 @@ import {
   mul,
   primitive,
   reshape,
-  scatterAdd,
+  type scatterAdd,
   select,
   sub,
 } from './lax.js';
@@ -51,20 +51,24 @@ export function batchGather({ inputs, batched, size, params: { axis } }: BatchCo
   return [reshape(taken, [size, ...before, ...indices.shape.slice(1), ...after])];
 }
 
-export function batchScatterAdd({ inputs, batched, size, params: { axis } }: BatchContext<Axis>): Tensor[] {
+/** The rule of scatterAdd and scatterSet. */
+export function batchScatter(
+  scatter: typeof scatterAdd,
+  { inputs, batched, size, params: { axis } }: BatchContext<Axis>,
+): Tensor[] {
   const [base, indices, updates] = inputs.map((x, k) => (k === 1 ? x : carryBatch(x, batched[k] as boolean, size))) as [
     Tensor,
     Tensor,
     Tensor,
   ];
-  if (!batched[1]) return [scatterAdd(base, indices, updates, axis + 1)];
+  if (!batched[1]) return [scatter(base, indices, updates, axis + 1)];
   const [before, n, after] = [
     base.shape.slice(1, axis + 1),
     base.shape[axis + 1] as number,
     base.shape.slice(axis + 2),
   ];
   const flat = joinIndices(indices, true, size, before, n);
-  return [reshape(scatterAdd(joinRows(base, axis), flat, reshape(updates, [...flat.shape, ...after]), 0), base.shape)];
+  return [reshape(scatter(joinRows(base, axis), flat, reshape(updates, [...flat.shape, ...after]), 0), base.shape)];
 }
 
 /** Start of a block in each lane: column k of starts [size, rank], moved so that the block fits. */

@@ -5,7 +5,7 @@ import { definePrimitive, type Params, type Primitive } from '../primitive.js';
 import type { Tensor } from '../tensor.js';
 import { bind1 } from '../tracing.js';
 import { sameShape, TensorType } from '../types.js';
-import { lanesOf } from './lanes.js';
+import { carryAll } from './batching.js';
 import {
   add,
   cumMax,
@@ -94,7 +94,7 @@ export const linearRecurrencePrimitive = definePrimitive<LineParams>({
     return [null, linearRecurrence(successor(a.value, params), ct, { ...params, reverse: !params.reverse })];
   },
   batch: (context) => {
-    const [a, b] = lanesOf(context) as [Tensor, Tensor];
+    const [a, b] = carryAll(context) as [Tensor, Tensor];
     return [linearRecurrence(a, b, inLanes(context.params))];
   },
   encode,

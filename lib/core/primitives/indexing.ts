@@ -3,7 +3,7 @@ import { DTypeError, ShapeError } from '../errors.js';
 import { definePrimitive, type Params } from '../primitive.js';
 import type { Tensor } from '../tensor.js';
 import { type Shape, sameShape, showShape, type TensorType } from '../types.js';
-import { batchDynamicSlice, batchDynamicUpdate, batchGather, batchScatterAdd } from './batched-indexing.js';
+import { batchDynamicSlice, batchDynamicUpdate, batchGather, batchScatter } from './batched-indexing.js';
 import {
   broadcast,
   dynamicSlice,
@@ -86,7 +86,7 @@ export const scatterAddPrimitive = definePrimitive<AxisParams>({
     if (!ct || !indices || indices.linear) return [null, null, null];
     return [base?.linear ? ct : null, null, updates?.linear ? gatherInside(ct, indices.value, axis) : null];
   },
-  batch: batchScatterAdd,
+  batch: (context) => batchScatter(scatterAdd, context),
   encode: ({ axis }) => [axis],
 });
 

@@ -2,10 +2,8 @@
 import { isFloat } from '../dtype.js';
 import { DTypeError, ShapeError } from '../errors.js';
 import { definePrimitive, type Params } from '../primitive.js';
-import { bind1 } from '../tracing.js';
 import { sameShape, type TensorType } from '../types.js';
-import { lanesOf } from './lanes.js';
-import { primitive } from './lax.js';
+import { batchLeading } from './batching.js';
 
 /** keys [B.., 2], shapes [B.., ..]: each lane draws from its own key, as if it were alone. */
 export const randomGammaPrimitive = definePrimitive<Params>({
@@ -24,6 +22,6 @@ export const randomGammaPrimitive = definePrimitive<Params>({
     }
     return [shapes];
   },
-  batch: (context) => [bind1(primitive('randomGamma'), lanesOf(context), {})],
+  batch: batchLeading('randomGamma'),
   encode: () => [],
 });

@@ -3,7 +3,7 @@ import { DTypeError, ShapeError } from '../errors.js';
 import { definePrimitive, type Params } from '../primitive.js';
 import type { Tensor } from '../tensor.js';
 import { sameShape, TensorType } from '../types.js';
-import { lanesOf } from './lanes.js';
+import { carryAll } from './batching.js';
 import { searchSorted, sort, takeAlongAxis, topK } from './lax.js';
 
 interface SortParams extends Params {
@@ -60,7 +60,7 @@ export const searchSortedPrimitive = definePrimitive<Params & { readonly right: 
     return [TensorType.of('int32', values.shape)];
   },
   batch: (context) => {
-    const [sorted, values] = lanesOf(context) as [Tensor, Tensor];
+    const [sorted, values] = carryAll(context) as [Tensor, Tensor];
     return [searchSorted(sorted, values, context.params.right)];
   },
   encode: ({ right }) => [Number(right)],

@@ -17,22 +17,25 @@ export const atan2Primitive = binary('atan2', 'float', 'same', ({ tx: ty, ty: tx
   return sumTangents(ty && mul(ty, div(x, radius)), tx && mul(tx, neg(div(y, radius))));
 });
 
-/** B_2j / (2j)! for j = 1, 2, ...: 2 (-1)^(j+1) zeta(2j) / (2 pi)^2j. */
-function bernoulliOverFactorial(j: number): number {
-  let zeta = 1;
-  for (let k = 2; k <= 64; k++) zeta += k ** (-2 * j);
-  // The rest of the series, by the integral from 64.5 on.
-  zeta += 64.5 ** (1 - 2 * j) / (2 * j - 1);
-  return (2 * (j % 2 ? 1 : -1) * zeta) / (2 * Math.PI) ** (2 * j);
-}
+/** The Bernoulli numbers B_2, B_4, ... */
+const BERNOULLI = [
+  1 / 6,
+  -1 / 30,
+  1 / 42,
+  -1 / 30,
+  5 / 66,
+  -691 / 2730,
+  7 / 6,
+  -3617 / 510,
+  43867 / 798,
+  -174611 / 330,
+];
 
 function power(x: Tensor, exponent: number): Tensor {
   if (exponent === 1) return x;
   const half = power(x, Math.floor(exponent / 2));
   return exponent % 2 ? mul(square(half), x) : square(half);
 }
-
-const EULER_MACLAURIN_TERMS = 10;
 
 /**
  * The n-th derivative of digamma for n >= 2 and x > 0 (NaN elsewhere): (-1)^(n+1) n! times the sum over k >= 0 of
@@ -50,12 +53,13 @@ export function polygammaSeries(n: number, x: Tensor): Tensor {
   const inverse = reciprocal(add(x, steps));
   const z = square(inverse);
   // inverse^(s-1) (1 / (s-1) + inverse / 2 + sum over j of B_2j / (2j)! s (s+1) .. (s+2j-2) inverse^2j)
-  let rising = s;
-  const coefficients: number[] = [];
-  for (let j = 1; j <= EULER_MACLAURIN_TERMS; j++) {
-    coefficients.push(bernoulliOverFactorial(j) * rising);
-    rising *= (s + 2 * j - 1) * (s + 2 * j);
-  }
+  let rising = s / 2; // s (s+1) .. (s+2j-2) / (2j)!
+  const coefficients = BERNOULLI.map((bernoulli, k) => {
+    const coefficient = bernoulli * rising;
+    const j = k + 1;
+    rising *= ((s + 2 * j - 1) * (s + 2 * j)) / ((2 * j + 1) * (2 * j + 2));
+    return coefficient;
+  });
   const series = coefficients.reduceRight<Tensor | number>((sum, c) => add(mul(z, sum), c), 0) as Tensor;
   const rest = mul(power(inverse, s - 1), add(add(mul(inverse, 0.5), 1 / (s - 1)), mul(z, series)));
   let factorial = n % 2 ? 1 : -1;

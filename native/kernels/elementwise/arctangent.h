@@ -32,8 +32,10 @@ COTANGENT_FN V atan2(V y, V x) {
   high = blend((low == infinity) & (high == infinity), splat<V>(1), high);
   low = blend(low == infinity, splat<V>(1), low);
   const auto huge = high > splat<V>(S(1) / F::kMinNormal);
-  high = blend(huge, high * S(0.25), high);
-  low = blend(huge, low * S(0.25), low);
+  const auto tiny = high < splat<V>(S(2) * F::kMinNormal);  // a fraction of a denormal number is rounded
+  constexpr S kRaise = S(uint64_t(1) << (F::kMantissa + 1));
+  high = blend(huge, high * S(0.25), blend(tiny, high * kRaise, high));
+  low = blend(huge, low * S(0.25), blend(tiny, low * kRaise, low));
 
   // atan(low / high) = pi/4 + atan((low - high) / (low + high)).
   const auto far = low > high * S(0.41421356237309503);
