@@ -44,9 +44,9 @@ T compute(int row, const T* v) {
       if constexpr (std::is_floating_point_v<T>) return x / y;
       return y == T(0) ? T(0) : static_cast<T>(static_cast<int64_t>(x) / static_cast<int64_t>(y));
     case formula::k_maximum:
-      return x != x ? x : x > y ? x : y;
+      return y != y ? y : y > x ? y : x;
     case formula::k_minimum:
-      return x != x ? x : x < y ? x : y;
+      return y != y ? y : y < x ? y : x;
     case formula::k_equal:
       return x == y;
     case formula::k_not_equal:
