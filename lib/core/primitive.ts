@@ -109,8 +109,8 @@ export const primitives: ReadonlyMap<string, Primitive> = table;
 
 const empty: readonly never[] = [];
 
-const isShown = (value: unknown): boolean =>
-  Array.isArray(value) ? value.every(isShown) : typeof value !== 'object' && typeof value !== 'function';
+const isHidden = (value: unknown): boolean =>
+  typeof value === 'function' || (typeof value === 'object' && value !== null && 'equations' in value);
 
 /** Adds an entry to the table. */
 export function definePrimitive<P extends Params>(rules: PrimitiveRules<P>): Primitive {
@@ -123,8 +123,9 @@ export function definePrimitive<P extends Params>(rules: PrimitiveRules<P>): Pri
     encode: (params, name) => rules.encode?.(params as P, name) ?? [...empty],
     subprograms: (params) => rules.subprograms?.(params as P) ?? [...empty],
     show: (params) => {
-      // Sub-programs are shown below the equation, and what only transforms use is not shown.
-      const shown = Object.entries(params).filter(([, value]) => value === null || isShown(value));
+      // Sub-programs are shown below the equation; what only transforms use (functions, further programs) is not shown.
+      const subs = new Set<unknown>(rules.subprograms?.(params as P) ?? empty);
+      const shown = Object.entries(params).filter(([, value]) => !subs.has(value) && !isHidden(value));
       return shown.map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(' ');
     },
   };

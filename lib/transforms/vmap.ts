@@ -94,6 +94,8 @@ function batchOf(
  *   the branch it does not.
  * - A random key that carries the batch gives each lane its own numbers; one that does not gives all lanes the same.
  *
+ * Outside `jit` each call traces `f` anew.
+ *
  * @param options.inAxes  see VmapOptions. Default: 0, every tensor among the arguments carries the batch as axis 0.
  * @param options.outAxes  see VmapOptions. Default: 0.
  * @throws {ShapeError} lengths of the batch disagree; an axis is outside; a result would have more than 8 dimensions.

@@ -20,8 +20,6 @@ const goals = {
   'lenet-step': { 'torch-idiomatic': 1 },
   'per-example-grad': { 'torch-func': 0.8 },
   'mlp-hvp': { 'torch-func': 0.45, 'torch-double-backward': 0.45 },
-  'per-example-grad': { 'torch-func': 0.8 },
-  'lenet-step': { 'torch-idiomatic': 1 },
   lbfgs: { scipy: 0.6, torch: 0.6 },
   ...Object.fromEntries(
     ['eager-op', 'matmul:256', 'matmul:1024', 'soft-threshold', 'softmax-xent', 'mlp-step', 'mlp-hvp'].map((name) => [

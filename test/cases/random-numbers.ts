@@ -21,10 +21,10 @@ export function philox(counter: readonly number[], key: readonly number[]): numb
 }
 
 /** The words of elements 0 .. count - 1, `perElement` (1 or 2) of them each. */
-function wordsOf(key: Values, count: number, perElement: number): number[][] {
+function wordsOf(key: ArrayLike<number>, count: number, perElement: number): number[][] {
   const elements: number[][] = [];
   for (let block = 0; elements.length < count; block++) {
-    const words = philox([block, 0, 0, 0], [...key.values]);
+    const words = philox([block, 0, 0, 0], Array.from(key));
     for (let k = 0; k < 4; k += perElement) elements.push(words.slice(k, k + perElement));
   }
   return elements.slice(0, count);
@@ -79,6 +79,8 @@ export function normalOf(words: readonly number[]): number {
   return negative ? -z : z;
 }
 
+const keys: OperandSpec = { shape: [2, 3, 2], dtype: 'uint32', values: Array.from({ length: 12 }, (_, k) => k * k) };
+const manyKeys: OperandSpec = { shape: [67, 2], dtype: 'uint32', domain: (random) => random.bits() };
 export const key = (...values: number[]): OperandSpec => ({ shape: [2], dtype: 'uint32', values });
 
 function randomRow(
@@ -91,6 +93,8 @@ function randomRow(
   const cases = dtypes.flatMap((dtype) => [
     ...shapes.map((shape) => example(`${dtype} [${shape}]`, [key(7, 0)], { params: { shape, dtype } })),
     example(`${dtype} full key`, [key(0xdeadbeef, 0xffffffff)], { params: { shape: [65], dtype } }),
+    example(`${dtype} keys`, [keys], { params: { shape: [2, 3, 5], dtype } }),
+    example(`${dtype} many keys`, [manyKeys], { params: { shape: [67, 33], dtype } }),
     example(`${dtype} large`, [key(1, 2)], { params: { shape: [20_011], dtype } }),
   ]);
   return {
@@ -101,8 +105,13 @@ function randomRow(
     apply: applyPrimitive(primitive),
     reference: ([seed], params: Params) => {
       const { shape, dtype } = params as { shape: Shape; dtype: Values['dtype'] };
-      const words = wordsOf(seed as Values, sizeOf(shape), dtype === 'float64' ? 2 : 1);
-      return [{ dtype, shape, values: Float64Array.from(words, value) }];
+      const { values: all } = seed as Values;
+      const streams = all.length / 2;
+      const values = Array.from({ length: streams }, (_, k) => {
+        const own = wordsOf(all.slice(2 * k, 2 * k + 2), sizeOf(shape) / streams, dtype === 'float64' ? 2 : 1);
+        return own.map(value);
+      });
+      return [{ dtype, shape, values: Float64Array.from(values.flat()) }];
     },
     budget: () => ulps,
     derivative: noDerivative,

@@ -114,6 +114,9 @@ void refusals() {
   const ct_type key = type_of(CT_UINT32, {2}), f = type_of(CT_FLOAT32, {3});
   check_refused("randomBits", {key}, {f}, {}, CT_DTYPE);
   check_refused("randomUniform", {type_of(CT_UINT32, {3})}, {f}, {}, CT_SHAPE);
+  check_refused("randomUniform", {type_of(CT_UINT32, {3, 2})}, {type_of(CT_FLOAT32, {2, 3})}, {}, CT_SHAPE);
+  check_refused("randomUniform", {type_of(CT_UINT32, {3, 2})}, {type_of(CT_FLOAT32, {})}, {}, CT_SHAPE);
+  check_refused("randomUniform", {type_of(CT_UINT32, {})}, {f}, {}, CT_SHAPE);
   check_refused("randomUniform", {type_of(CT_INT32, {2})}, {f}, {}, CT_DTYPE);
   check_refused("randomNormal", {key}, {type_of(CT_INT32, {3})}, {}, CT_DTYPE);
   check_refused("randomNormal", {key}, {f}, {1}, CT_INTERNAL);

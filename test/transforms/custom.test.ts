@@ -13,6 +13,7 @@ import {
   jvp,
   log,
   matmul,
+  memory,
   mul,
   program,
   ShapeError,
@@ -240,5 +241,24 @@ describe('checkpoint', () => {
     // The value is not asked for, so the first pass is dead code; with the value it runs, and nothing but x is kept.
     const [, pullback] = vjp(checkpoint(chain), f64([1, 2]));
     expect(numbers(pullback(f64([1, 1]))[0]).length).toBe(2);
+  });
+
+  it('lowers the peak of memory', async () => {
+    const n = 1 << 20;
+    const square = zeros([1024, 1024]);
+    /** Four results that the way back needs, 4 MB each. */
+    const layer = (x: Tensor) => sin(matmul(square, exp(cos(matmul(square, sin(x))))));
+    const deep = (wrap: (f: typeof layer) => typeof layer) => (x: Tensor) =>
+      sum(Array.from({ length: 6 }, () => wrap(layer)).reduce((v, f) => f(v), x));
+    const peakOf = async (f: (x: Tensor) => Tensor): Promise<number> => {
+      const x = zeros([1024, 1024]);
+      const before = memory();
+      await jit(grad(f))(x).data();
+      // The peak is that of the process so far: it tells only when it grows.
+      return memory().peak - before.used;
+    };
+    const kept = await peakOf(deep((f) => checkpoint(f)));
+    const plain = await peakOf(deep((f) => f));
+    expect(plain - kept).toBeGreaterThan(8 * 4 * n);
   });
 });

@@ -22,8 +22,10 @@ import {
   ShapeError,
   Stream,
   scan,
+  scope,
   sin,
   sqrt,
+  stack,
   sum,
   type Tensor,
   tensor,
@@ -32,6 +34,7 @@ import {
   whileLoop,
   zeros,
 } from '../../lib/index.js';
+import { apply, inputsOf, recipes } from '../core/random-programs.js';
 
 const f64 = (data: Parameters<typeof tensor>[0]) => tensor(data, { dtype: 'float64' });
 const numbers = (t: Tensor) => Array.from(t.dataSync() as Float64Array);
@@ -70,6 +73,10 @@ describe('vmap', () => {
     const [x, y] = vmap((v: Tensor) => [v, zeros([2])] as const)(f64([1, 2, 3]));
     expect(y.shape).toEqual([3, 2]);
     expect(numbers(x)).toEqual([1, 2, 3]);
+  });
+
+  it('takes results that are numbers', () => {
+    expect(numbers(vmap((x: Tensor) => [x, 3] as const)(f64([1, 2]))[1])).toEqual([3, 3]);
   });
 
   it('takes a batch of none', () => {
@@ -322,27 +329,18 @@ describe('vmap of control flow', () => {
         ]),
       ).data(),
     ).rejects.toThrow(NumericalError);
-    // Frozen lanes of a loop do not fail: the second matrix stops being positive definite after its own last step.
+    // Frozen lanes of a loop do not fail: a further step of the second would.
+    const step = f64([
+      [1, 0],
+      [0, 0],
+    ]);
     const shrink = (a: Tensor) =>
       whileLoop(
         ({ m }) => m.sum().greater(2.5),
-        ({ m, s }) => ({
-          m: m.sub(
-            f64(matrix(1)).mul(
-              f64([
-                [1, 1],
-                [1, 0],
-              ]),
-            ),
-          ),
-          s: s.add(factor(m)),
-        }),
+        ({ m, s }) => ({ m: m.sub(step), s: s.add(factor(m.sub(step))) }),
         { m: a, s: zeros([], { dtype: 'float64' }) },
       ).s;
-    expect(numbers(vmap(shrink)(f64([matrix(4), matrix(2)])))).toEqual([
-      3 + Math.sqrt(3) + 1 + Math.sqrt(2) + 1,
-      Math.SQRT2 + 1,
-    ]);
+    expectClose(numbers(vmap(shrink)(f64([matrix(4), matrix(2)]))), [Math.sqrt(3) + Math.SQRT2 + 1 + 3, 2]);
   });
 
   it('scan keeps weights that all lanes share out of the batch', () => {
@@ -458,6 +456,33 @@ describe('vmap against a loop on random Programs', () => {
           }
         },
       ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('so do those that others are tested with, with any of their inputs batched, and their gradients', () => {
+    /** A scalar that every element of every result enters. */
+    const weighted = (values: readonly Tensor[]): Tensor =>
+      values.map((value) => sum(sin(value.add(0.5)))).reduce((total, part) => total.add(part));
+    fc.assert(
+      fc.property(recipes, fc.nat(6), (recipe, bits) => {
+        scope(() => {
+          const inputs = inputsOf(recipe);
+          const batched = inputs.map((_, k) => k === 0 || ((bits >> (k - 1)) & 1) === 1);
+          const lanes = [1, -0.7, 0.4].map((factor) => inputs.map((x, k) => (batched[k] ? x.mul(factor) : x)));
+          const stacked = inputs.map((x, k) => (batched[k] ? stack(lanes.map((lane) => lane[k] as Tensor)) : x));
+          const inAxes = batched.map((is) => (is ? 0 : null));
+          const f = (...xs: Tensor[]) => weighted(apply(recipe, xs));
+          for (const g of [f, grad(f) as typeof f]) {
+            const all = numbers(jit(vmap(g, { inAxes }))(...stacked));
+            expectClose(
+              all,
+              lanes.flatMap((lane) => numbers(g(...lane))),
+              1e-9,
+            );
+          }
+        });
+      }),
       { numRuns: 60 },
     );
   });
