@@ -3,9 +3,21 @@
 import type { Shape, Tensor } from '../../lib/index.js';
 import * as ct from '../../lib/index.js';
 import { build, type Expected, flatten, indices, sizeOf, type Values } from './array.js';
-import { batchOf, entry, last, matrixScale, solveBudget, spd, wellConditioned } from './matrices.js';
+import {
+  batchOf,
+  collectScaled,
+  entry,
+  last,
+  matricesOf,
+  matrixScale,
+  solveBudget,
+  spd,
+  times,
+  transposed,
+  wellConditioned,
+} from './matrices.js';
 import { applyPrimitive } from './movement.js';
-import { example, floats, type Row, smooth, usual } from './row.js';
+import { example, floats, type OperandSpec, type Row, smooth, usual } from './row.js';
 
 const product = (a: Shape, b: Shape, transposeA = false, transposeB = false) =>
   example(`[${a}]${transposeA ? 'ᵀ' : ''} [${b}]${transposeB ? 'ᵀ' : ''}`, [a, b], {
@@ -202,4 +214,51 @@ const triangularSolveRow: Row = {
   flops: ([a, b]) => sizeOf(b?.shape ?? []) * last(a?.shape ?? [1, 1], 1),
 };
 
-export const linalgRows: readonly Row[] = [matmulRow, choleskyRow, triangularSolveRow];
+/** Lower triangle of a factor with a condition number of order 1; noise above it, which must not be read. */
+const lowerFactor = (shape: Shape): OperandSpec => ({ shape, generate: wellConditioned });
+
+const choleskyInverseRow: Row = {
+  primitive: 'choleskyInverse',
+  dtypes: floats,
+  domain: usual,
+  cases: [
+    ...[
+      [1, 1],
+      [0, 0],
+      [2, 2],
+      [5, 5],
+      [3, 4, 4],
+      [2, 2, 3, 3],
+      [0, 3, 3],
+    ].map((shape) => example(`[${shape}]`, [lowerFactor(shape)])),
+    ...[
+      [33, 33],
+      [300, 7, 7],
+      [131, 131],
+      [259, 259],
+    ].map((shape) => example(`[${shape}]`, [lowerFactor(shape)], { differentiate: false })),
+  ],
+  apply: applyPrimitive('choleskyInverse'),
+  reference: ([l]): Expected[] => {
+    const source = l as Values;
+    const n = last(source.shape, 1);
+    const found = matricesOf(source).map((one) => {
+      // Columns of L⁻¹ by substitution.
+      const inverse = one.map((row) => row.map(() => 0));
+      for (let c = 0; c < n; c++) {
+        for (let i = c; i < n; i++) {
+          let rest = Number(i === c);
+          for (let j = c; j < i; j++) rest -= (one[i]?.[j] as number) * (inverse[j]?.[c] as number);
+          (inverse[i] as number[])[c] = rest / (one[i]?.[i] as number);
+        }
+      }
+      return times(transposed(inverse, n), inverse);
+    });
+    return [collectScaled(source, batchOf(source.shape), [n, n], found)];
+  },
+  budget: ([l]) => 2 * solveBudget(last((l as Values).shape, 1)),
+  derivative: smooth([0]),
+  flops: ([l]) => (2 / 3) * sizeOf(l?.shape ?? []) * last(l?.shape ?? [1, 1], 1),
+};
+
+export const linalgRows: readonly Row[] = [matmulRow, choleskyRow, choleskyInverseRow, triangularSolveRow];

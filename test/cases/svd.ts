@@ -196,7 +196,9 @@ const singularFunctionRow: Row = {
       [3, 0],
       [1, 1],
       [0, 2, 2],
-    ].map((shape) => example(`softThreshold [${shape}]`, [matrix(shape)], { params: { function: 'softThreshold' } })),
+    ].map((shape) =>
+      example(`softThreshold [${shape}]`, [matrix(shape, equal)], { params: { function: 'softThreshold' } }),
+    ),
     ...[
       [60, 31],
       [170, 170],

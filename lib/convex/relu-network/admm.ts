@@ -30,7 +30,7 @@ import {
   sub,
   where,
 } from '../../core/ops/elementwise.js';
-import { cholesky, choleskySolve, matmul } from '../../core/ops/linalg.js';
+import { cholesky, choleskyInverse, choleskySolve, matmul } from '../../core/ops/linalg.js';
 import { sum } from '../../core/ops/reductions.js';
 import type { Tensor } from '../../core/tensor.js';
 import { isTracing } from '../../core/tracing.js';
@@ -73,9 +73,9 @@ export type AdmmState = {
   readonly g: Tensor;
 };
 
-/** Solves A Z = I for symmetric positive definite A. */
+/** A⁻¹ of symmetric positive definite A. */
 function inverseOf(a: Tensor): Tensor {
-  return choleskySolve(cholesky(a), eye(a.shape[0] as number, { dtype: a.dtype }));
+  return choleskyInverse(cholesky(a));
 }
 
 /** D_i applied to t for all i: [.., C, n] -> [.., C, P, n]. */

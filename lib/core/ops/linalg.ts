@@ -1,6 +1,7 @@
 /** Matrix products, factorisations and solves, batched over leading dimensions. */
 import { ShapeError } from '../errors.js';
 import * as lax from '../primitives/lax.js';
+import * as linalg from '../primitives/lax-linalg.js';
 import { transposeLast } from '../primitives/matrices.js';
 import type { Tensor } from '../tensor.js';
 import { bind1, commonDType } from '../tracing.js';
@@ -83,6 +84,15 @@ export function triangularSolve(a: Tensor, b: Tensor, options: TriangularSolveOp
 /** x of L Lᵀ x = b, given L from `cholesky`; b [.., n, k] or a vector [n]. */
 export function choleskySolve(l: Tensor, b: Tensor): Tensor {
   return triangularSolve(l, triangularSolve(l, b), { transpose: true });
+}
+
+/**
+ * A⁻¹ of A = L Lᵀ, given L from `cholesky` [.., n, n] (lower triangle read): symmetric, in a third of the operations of
+ * `choleskySolve` with the identity. A zero on the diagonal of L gives NaN.
+ * @throws {ShapeError} not square.  {DTypeError} not a float dtype.
+ */
+export function choleskyInverse(l: Tensor): Tensor {
+  return linalg.choleskyInverse(l);
 }
 
 /** Swaps the last two axes. */

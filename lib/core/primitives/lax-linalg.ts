@@ -64,6 +64,10 @@ export function nuclearNorm(a: Tensor, parts: SingularParts): Tensor {
   return bind1(primitive('nuclearNorm'), [a, ...parts], none);
 }
 
+export function choleskyInverse(l: Tensor): Tensor {
+  return bind1(primitive('choleskyInverse'), [l], none);
+}
+
 export function luSolve(a: Tensor, factors: Tensor, permutation: Tensor, b: Tensor, transpose = false): Tensor {
   return bind1(primitive('luSolve'), [a, factors, permutation, b], { transpose });
 }

@@ -77,6 +77,23 @@ export const choleskyPrimitive = definePrimitive<None>({
   encode: () => [],
 });
 
+/** l -> X = (L L^T)^-1 of the lower triangle L of l. */
+export const choleskyInversePrimitive = definePrimitive<None>({
+  name: 'choleskyInverse',
+  infer: ([l]) => {
+    checkSquare('choleskyInverse', l as TensorType);
+    return [l as TensorType];
+  },
+  // dX = -X (dL L^T + L dL^T) X.
+  jvp: ({ inputs: [l], tangents: [t], outputs: [x] }) => {
+    if (!t || !l || !x) return [null];
+    const lower = triangle(t.type);
+    const half = matmul(matmul(x, mul(t, lower)), matmul(mul(l, lower), x, { transposeA: true }));
+    return [neg(add(half, transposeLast(half)))];
+  },
+  batch: batchLeading('choleskyInverse'),
+});
+
 export const triangularSolvePrimitive = definePrimitive<TriangularFlags>({
   name: 'triangularSolve',
   infer: (types, { left }) => {

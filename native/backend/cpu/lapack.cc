@@ -22,6 +22,7 @@
                  int*, size_t, size_t);                                                                             \
   void p##ormbr_(const char*, const char*, const char*, const int*, const int*, const int*, const T*, const int*,   \
                  const T*, T*, const int*, T*, const int*, int*, size_t, size_t, size_t);                           \
+  void p##potri_(const char*, const int*, T*, const int*, int*, size_t);                                            \
   void p##laswp_(const int*, T*, const int*, const int*, const int*, const int*, const int*);
 
 extern "C" {
@@ -100,6 +101,12 @@ namespace cotangent::cpu::blas {
     force_single_thread();                                                                                            \
     int info = 0;                                                                                                     \
     p##ormbr_("P", "R", "T", &rows, &n, &m, a, &lda, tau, c, &ldc, work, &work_size, &info, 1, 1, 1);                 \
+  }                                                                                                                   \
+  int potri(int n, T* a, int lda) {                                                                                   \
+    force_single_thread();                                                                                            \
+    int info = 0;                                                                                                     \
+    p##potri_("U", &n, a, &lda, &info, 1);                                                                            \
+    return info;                                                                                                      \
   }                                                                                                                   \
   void laswp(int n, T* a, int lda, int first, int last, const int* pivots) {                                          \
     force_single_thread();                                                                                            \

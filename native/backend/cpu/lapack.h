@@ -35,7 +35,9 @@ inline long eigen_integers(int n) { return 3 + 5L * n; }
   int bdsdc(bool upper, int n, T* d, T* e, T* u, int ldu, T* vt, int ldvt, T* work, int* integers);                   \
   /* C [m, columns] := Q C, or C [rows, n] := C P^T, with the reflectors of gebrd of a matrix [m, n]. */              \
   void ormbr_q(int m, int n, int columns, const T* a, int lda, const T* tau, T* c, int ldc, T* work, int work_size);  \
-  void ormbr_p(int m, int n, int rows, const T* a, int lda, const T* tau, T* c, int ldc, T* work, int work_size);
+  void ormbr_p(int m, int n, int rows, const T* a, int lda, const T* tau, T* c, int ldc, T* work, int work_size);     \
+  /* The upper triangle of (U^T U)^-1 in place of U. 0, or the order of a zero on the diagonal. */                    \
+  int potri(int n, T* a, int lda);
 
 COTANGENT_LAPACK_TYPE(float)
 COTANGENT_LAPACK_TYPE(double)

@@ -11,6 +11,7 @@ namespace cotangent::cpu {
 
 std::unique_ptr<Kernel> prepare_cholesky(const OpDesc& desc);
 std::unique_ptr<Kernel> prepare_triangular_solve(const OpDesc& desc);
+std::unique_ptr<Kernel> prepare_cholesky_inverse(const OpDesc& desc);
 std::unique_ptr<Kernel> prepare_lu(const OpDesc& desc);
 std::unique_ptr<Kernel> prepare_lu_solve(const OpDesc& desc);
 std::unique_ptr<Kernel> prepare_qr(const OpDesc& desc);
