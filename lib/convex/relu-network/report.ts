@@ -1,0 +1,56 @@
+/** What a fit tells about itself. */
+import type { HistoryPoint, Report } from '../../solvers/options.js';
+import type { LossName } from './losses.js';
+
+export type Reduction = 'sum' | 'mean';
+
+export interface AdmmHistoryPoint extends HistoryPoint {
+  /** Relative residuals: ‖(u − v, Gu − s)‖ and ‖(Δv, Δs)‖, each over what it compares. */
+  readonly primalResidual: number;
+  readonly dualResidual: number;
+  readonly rho: number;
+}
+
+/** What is proven about a fit, in float64. */
+export interface Certificate {
+  /** Objective of a network that is feasible for the convex program: at least its optimum. */
+  readonly primal: number;
+  /** Dual value: at most the optimum of the convex program. */
+  readonly lowerBound: number;
+  /** primal − lowerBound. */
+  readonly gap: number;
+  /** gap / |primal|. */
+  readonly relativeGap: number;
+  /** Largest relative residual of the optimality conditions at the last iterate: copies and cones, stationarity. */
+  readonly kktResidual: number;
+  /** 'exact' when the patterns are all that the data have: then the bounds hold for the non-convex problem itself. */
+  readonly scope: 'sampled' | 'exact';
+  /** Patterns of the program (directions for method 'sampled'), and blocks of the solution that are not zero. */
+  readonly patterns: number;
+  readonly activeNeurons: number;
+}
+
+/** What a fit minimised: l(f(X), y), summed or averaged over rows, plus (β/2) Σ_j (‖u_j‖² + ‖a_j‖²). */
+interface Objective {
+  readonly loss: LossName;
+  readonly reduction: Reduction;
+  readonly beta: number;
+}
+
+interface CertifiedReport extends Report, Objective {
+  readonly certificate: Certificate;
+}
+
+/** By ADMM, with u-steps by a linear system or by coordinate descent. */
+export interface AdmmReport extends CertifiedReport {
+  readonly method: 'admm' | 'coordinate-descent';
+  readonly history: readonly AdmmHistoryPoint[];
+}
+
+/** Report of a convex fit: `objective` is that of the returned network, and `certificate` says how close to optimal it is. */
+export type ConvexReport = AdmmReport;
+
+/** Report of a fit by back-propagation, about which nothing is certified. */
+export interface BaselineReport extends Report, Objective {
+  readonly method: 'sgd' | 'adam';
+}
