@@ -6,7 +6,7 @@ import { tensor } from '../core/concrete.js';
 import { DomainError } from '../core/errors.js';
 import type { Tensor } from '../core/tensor.js';
 import { type DataArray, type Dataset, loadDataset, standardize } from '../data/index.js';
-import { type BaselineReport, type ConvexReport, ReluNetwork } from './relu-network/index.js';
+import { type AdmmReport, type BaselineReport, ReluNetwork } from './relu-network/index.js';
 
 const asTensor = ({ data, shape, dtype }: DataArray): Tensor => tensor(data, { dtype, shape });
 
@@ -35,7 +35,7 @@ async function load({ data, seed, quick }: ExperimentContext): Promise<Problem> 
 
 interface Run {
   readonly name: string;
-  readonly model: ReluNetwork<ConvexReport | BaselineReport>;
+  readonly model: ReluNetwork<AdmmReport | BaselineReport>;
   readonly train: number;
   readonly test: number;
 }
@@ -165,7 +165,7 @@ function comparison(runs: readonly Run[], measure: string): Table {
   };
 }
 
-function certificateTable(fits: readonly (readonly [string, ConvexReport])[]): Table {
+function certificateTable(fits: readonly (readonly [string, AdmmReport])[]): Table {
   return {
     title: 'Certificates, in float64: the optimum over the patterns lies between lower bound and primal',
     columns: [
@@ -201,8 +201,8 @@ const curves = (runs: readonly Run[]): Series[] =>
 
 function claims(
   convex: Run,
-  report: ConvexReport,
-  onPatterns: ConvexReport,
+  report: AdmmReport,
+  onPatterns: AdmmReport,
   adam: Run,
   early: readonly { iterations: number; test: number }[],
   measure: string,

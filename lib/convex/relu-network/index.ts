@@ -6,31 +6,54 @@
  */
 import { scope, tensor } from '../../core/concrete.js';
 import type { TypedArray } from '../../core/dtype.js';
-import { DTypeError, ShapeError } from '../../core/errors.js';
+import { ShapeError } from '../../core/errors.js';
 import { reshape, take, transpose } from '../../core/ops/arrays.js';
-import { cast, greaterEqual } from '../../core/ops/elementwise.js';
+import { greaterEqual } from '../../core/ops/elementwise.js';
 import { matmul } from '../../core/ops/linalg.js';
-import { argMax, sum } from '../../core/ops/reductions.js';
+import { argMax } from '../../core/ops/reductions.js';
 import { Tensor } from '../../core/tensor.js';
 import { type Work, work } from '../../solvers/work.js';
 import { jit } from '../../transforms/jit.js';
 import { trainBaseline } from './baseline.js';
-import { enumeratePatterns } from './enumerate.js';
-import { solveConvex } from './fit.js';
-import { forward, type NetworkParameters, networkOfBlocks } from './network.js';
-import { type BaselineOptions, type ReluNetworkOptions, resolveBaseline, resolveFit } from './options.js';
-import { samplePatterns } from './patterns.js';
+import { forward, type NetworkParameters } from './network.js';
+import {
+  type AdmmOptions,
+  type BaselineOptions,
+  type CoordinateDescentOptions,
+  type GatedOptions,
+  type ReluNetworkOptions,
+  resolveBaseline,
+  resolveFit,
+  type SampledOptions,
+} from './options.js';
 import { loadNetwork, saveNetwork } from './persistence.js';
-import type { BaselineReport, ConvexReport } from './report.js';
+import type { AdmmReport, BaselineReport, ConvexReport, GroupReport } from './report.js';
+import { solve } from './solve.js';
 import { checkData, checkTargets, type Matrix, type Task, withBias } from './targets.js';
 
 export { admmIterations } from './admm.js';
 export { type EnumerationOptions, enumeratePatterns } from './enumerate.js';
 export type { LossName } from './losses.js';
 export type { NetworkParameters } from './network.js';
-export type { AdmmOptions, BaselineOptions, CoordinateDescentOptions, ReluNetworkOptions } from './options.js';
+export type {
+  AdmmOptions,
+  BaselineOptions,
+  CoordinateDescentOptions,
+  GatedOptions,
+  ReluNetworkOptions,
+  SampledOptions,
+} from './options.js';
 export { patternBound, samplePatterns } from './patterns.js';
-export type { AdmmHistoryPoint, AdmmReport, BaselineReport, Certificate, ConvexReport, Reduction } from './report.js';
+export type {
+  AdmmHistoryPoint,
+  AdmmReport,
+  BaselineReport,
+  Certificate,
+  ConvexReport,
+  GroupHistoryPoint,
+  GroupReport,
+  Reduction,
+} from './report.js';
 
 const FIT = 'ReluNetwork.fit';
 
@@ -69,11 +92,14 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
    * @param y  targets: see `options.task`.
    * @param options.method  Default: 'admm'. Each method has options of its own.
    * @param options.tolerance  stop when (primal − lower bound) / primal is below. Default: 1e-3.
-   * @param options.maxIterations  Default: 5000. Reaching it is not an error: see `report.converged`.
+   * @param options.maxIterations  Default: 5000, or 20,000 for methods 'sampled' and 'gated'. Reaching it is not an error: see `report.converged`.
    * @returns the model; its `report` carries the certificate. Dispose it when done.
    * @throws {ShapeError | DTypeError} misshapen data.  {DomainError} NaN or infinity with row and column, an option out of range.
    *   {NumericalError} no pattern found, or divergence.  {AbortError} the signal fired.
    */
+  static fit(x: Matrix, y: Matrix, options?: AdmmOptions | CoordinateDescentOptions): Promise<ReluNetwork<AdmmReport>>;
+  static fit(x: Matrix, y: Matrix, options: SampledOptions | GatedOptions): Promise<ReluNetwork<GroupReport>>;
+  static fit(x: Matrix, y: Matrix, options: ReluNetworkOptions): Promise<ReluNetwork<ConvexReport>>;
   static async fit(x: Matrix, y: Matrix, options: ReluNetworkOptions = {}): Promise<ReluNetwork<ConvexReport>> {
     const settings = resolveFit(FIT, options);
     const { method, task, loss, reduction, beta, bias } = settings;
@@ -106,7 +132,8 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
         },
         time: (performance.now() - started) / 1000,
       } as const;
-      return new ReluNetwork<ConvexReport>(parameters, task, targets.classes, bias, report);
+      // Method and history belong together: both come from `solve`.
+      return new ReluNetwork(parameters, task, targets.classes, bias, report as ConvexReport);
     });
   }
 
@@ -164,7 +191,7 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
    */
   async patterns(x: Matrix): Promise<Tensor> {
     const features = await this.checkFeatures('ReluNetwork.patterns', x);
-    const all = scope(() => activity(this.parameters.hidden, features));
+    const all = scope(() => activity(this.parameters.gates ?? this.parameters.hidden, features));
     const [width, n] = all.shape as [number, number];
     const bits = await all.data();
     const rows = new Map<string, number>();
@@ -243,37 +270,4 @@ async function prepareData(
   const targets = await checkTargets(op, y, given.shape[0] as number, task, given);
   here.own(targets.y);
   return { features: here.run(() => (bias ? withBias(given) : given)), targets };
-}
-
-/** The convex program, solved: parameters of the network, and what is known about them. */
-async function solve(here: Work, x: Tensor, y: Tensor, settings: ReturnType<typeof resolveFit>) {
-  const [n, d] = x.shape as [number, number];
-  const sampled = await choosePatterns(x, settings);
-  here.own(sampled.masks);
-  const size = d * (sampled.masks.shape[0] as number);
-  const solver = settings.solver === 'auto' ? (n <= size ? 'woodbury' : 'direct') : settings.solver;
-  const problem = { x, y, masks: sampled.masks, complete: sampled.complete };
-  const solution = await solveConvex(here, problem, { ...settings, solver });
-  return { ...solution, parameters: await networkOfBlocks(solution.v, x.dtype) };
-}
-
-/** Masks [P, n] in the dtype of x, without the empty pattern, and whether these are all. */
-async function choosePatterns(x: Tensor, { patterns, seed, signal }: ReturnType<typeof resolveFit>) {
-  const n = x.shape[0] as number;
-  const toMasks = (bits: Tensor): Tensor => cast(bits, x.dtype);
-  if (patterns === 'all') {
-    const every = await enumeratePatterns(x, { signal });
-    const counts = await scope(() => sum(cast(every, 'int32'), 1)).data();
-    const kept = Int32Array.from(counts.keys()).filter((k) => counts[k] !== 0);
-    const masks = scope(() => toMasks(take(every, tensor(kept))));
-    every.dispose();
-    return { masks, complete: true };
-  }
-  if (!(patterns instanceof Tensor)) return samplePatterns(x, patterns, { seed });
-  if (patterns.dtype !== 'bool')
-    throw new DTypeError(FIT, `Expected patterns of dtype bool, received ${patterns.dtype}`);
-  if (patterns.rank !== 2 || patterns.shape[1] !== n || patterns.size === 0) {
-    throw new ShapeError(FIT, `Expected patterns of shape [P, ${n}] with P > 0, received ${patterns.type}`);
-  }
-  return { masks: toMasks(patterns), complete: false };
 }

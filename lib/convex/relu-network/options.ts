@@ -58,7 +58,27 @@ export interface CoordinateDescentOptions extends ConvexOptions {
   readonly method: 'coordinate-descent';
 }
 
-export type ReluNetworkOptions = AdmmOptions | CoordinateDescentOptions;
+/**
+ * The sampled convex program: output weights for directions drawn once, a Lasso (group Lasso for several outputs) on their activations,
+ * in float64. Smooth losses.
+ */
+export interface SampledOptions extends NetworkOptions {
+  readonly method: 'sampled';
+  /** Unit directions to draw, or the directions themselves, [N, features and bias]; they are normalised. Default: 1000. */
+  readonly directions?: number | Tensor;
+}
+
+/**
+ * A gated ReLU network, whose neurons are switched by fixed gates: a group Lasso, in float64. Not a ReLU network: without the cones a
+ * neuron's sign need not be its gate's. Smooth losses.
+ */
+export interface GatedOptions extends NetworkOptions {
+  readonly method: 'gated';
+  /** Gates with distinct patterns to draw, or the gates themselves, [P, features and bias]. Default: 100. */
+  readonly gates?: number | Tensor;
+}
+
+export type ReluNetworkOptions = AdmmOptions | CoordinateDescentOptions | SampledOptions | GatedOptions;
 
 export interface BaselineOptions extends NetworkOptions {
   /** Hidden neurons. Default: 64. */
@@ -80,6 +100,8 @@ const convexKeys = [...networkKeys, 'patterns', 'rho', 'dtype'];
 const methodKeys = {
   admm: [...convexKeys, 'method', 'solver'],
   'coordinate-descent': [...convexKeys, 'method'],
+  sampled: [...networkKeys, 'method', 'directions'],
+  gated: [...networkKeys, 'method', 'gates'],
 } as const;
 
 function checkOneOf<T extends string>(op: string, name: string, value: T, known: readonly T[]): T {
@@ -116,17 +138,30 @@ export function resolveFit(op: string, options: ReluNetworkOptions) {
   const common = {
     ...checkNetwork(op, options),
     tolerance: checkPositive(op, 'tolerance', options.tolerance ?? 1e-3),
-    maxIterations: checkCount(op, 'maxIterations', options.maxIterations ?? 5000),
+    // Proximal gradient steps are cheap, and many are needed.
+    maxIterations: checkCount(
+      op,
+      'maxIterations',
+      options.maxIterations ?? (method === 'sampled' || method === 'gated' ? 20_000 : 5000),
+    ),
   };
+  if (method !== 'admm' && !losses[common.loss].curvature) {
+    throw new DomainError(op, `Expected a smooth loss for method '${method}', received '${common.loss}'`, {
+      hint: "method 'admm' takes any loss",
+    });
+  }
+  const checkDraws = (name: string, draws: number | Tensor): number | Tensor =>
+    draws instanceof Tensor ? draws : checkCount(op, name, draws);
+  if (options.method === 'sampled') {
+    return { ...common, method: options.method, directions: checkDraws('directions', options.directions ?? 1000) };
+  }
+  if (options.method === 'gated') {
+    return { ...common, method: options.method, gates: checkDraws('gates', options.gates ?? 100) };
+  }
   const { patterns = 32, rho, dtype } = options;
   if (rho !== undefined) checkPositive(op, 'rho', rho);
-  if (patterns !== 'all' && !(patterns instanceof Tensor)) checkCount(op, 'patterns', patterns);
+  if (patterns !== 'all') checkDraws('patterns', patterns);
   if (options.method === 'coordinate-descent') {
-    if (!losses[common.loss].curvature) {
-      throw new DomainError(op, `Expected a smooth loss for method '${method}', received '${common.loss}'`, {
-        hint: "method 'admm' takes any loss",
-      });
-    }
     return { ...common, method: options.method, patterns, rho, dtype, solver: 'coordinate-descent' as const };
   }
   const { solver = 'auto' } = options;

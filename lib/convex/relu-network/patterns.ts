@@ -7,11 +7,14 @@ import { matmul } from '../../core/ops/linalg.js';
 import { key, normal, split, uniform } from '../../core/ops/random.js';
 import { sum } from '../../core/ops/reductions.js';
 import type { Tensor } from '../../core/tensor.js';
+import { disposeTree } from '../../core/tree.js';
 import { jit } from '../../transforms/jit.js';
 
 export interface SampledPatterns {
   /** 0/1 masks in the dtype of x, [count, n]: distinct, none of them all zero. */
   readonly masks: Tensor;
+  /** A direction of each, [count, d]. */
+  readonly directions: Tensor;
   readonly count: number;
   /** Directions drawn. */
   readonly draws: number;
@@ -58,6 +61,7 @@ export async function samplePatterns(
   const bound = patternBound(n, d);
   const seen = new Set<number>();
   const found: Tensor[] = [];
+  const directions: Tensor[] = [];
   let count = 0;
   let draws = 0;
   let [next, weightKey] = split(key(seed)) as [Tensor, Tensor];
@@ -67,7 +71,8 @@ export async function samplePatterns(
     const size = Math.min(maxDraws - draws, Math.max(64, 2 * (wanted - count)));
     const [own, rest] = split(next) as [Tensor, Tensor];
     next = rest;
-    const batch = draw(x, normal(own, [size, d], { dtype: x.dtype }), weights);
+    const drawn = normal(own, [size, d], { dtype: x.dtype });
+    const batch = draw(x, drawn, weights);
     const [fingerprints, ones] = await Promise.all([batch.fingerprints.data(), batch.ones.data()]);
     const fresh: number[] = [];
     for (let k = 0; k < size && count + fresh.length < wanted; k++) {
@@ -77,8 +82,12 @@ export async function samplePatterns(
       // The empty pattern contributes nothing to any prediction.
       if (ones[k] !== 0) fresh.push(k);
     }
-    if (fresh.length > 0) found.push(take(batch.masks, tensor(Int32Array.from(fresh))));
-    for (const part of Object.values(batch)) part.dispose();
+    if (fresh.length > 0) {
+      const rows = tensor(Int32Array.from(fresh));
+      found.push(take(batch.masks, rows));
+      directions.push(take(drawn, rows));
+    }
+    disposeTree([batch, drawn]);
     count += fresh.length;
     draws += size;
   }
@@ -88,7 +97,7 @@ export async function samplePatterns(
     });
   }
   const masks = concatenateRows(found);
-  return { masks, count, draws, complete: seen.size >= bound };
+  return { masks, directions: concatenateRows(directions), count, draws, complete: seen.size >= bound };
 }
 
 function concatenateRows(parts: readonly Tensor[]): Tensor {

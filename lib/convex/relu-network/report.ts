@@ -11,6 +11,11 @@ export interface AdmmHistoryPoint extends HistoryPoint {
   readonly rho: number;
 }
 
+export interface GroupHistoryPoint extends HistoryPoint {
+  /** (primal − lower bound) / primal. */
+  readonly relativeGap: number;
+}
+
 /** What is proven about a fit, in float64. */
 export interface Certificate {
   /** Objective of a network that is feasible for the convex program: at least its optimum. */
@@ -47,8 +52,14 @@ export interface AdmmReport extends CertifiedReport {
   readonly history: readonly AdmmHistoryPoint[];
 }
 
+/** By accelerated proximal gradient, on the programs without cones. */
+export interface GroupReport extends CertifiedReport {
+  readonly method: 'sampled' | 'gated';
+  readonly history: readonly GroupHistoryPoint[];
+}
+
 /** Report of a convex fit: `objective` is that of the returned network, and `certificate` says how close to optimal it is. */
-export type ConvexReport = AdmmReport;
+export type ConvexReport = AdmmReport | GroupReport;
 
 /** Report of a fit by back-propagation, about which nothing is certified. */
 export interface BaselineReport extends Report, Objective {
