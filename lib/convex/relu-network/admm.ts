@@ -16,7 +16,7 @@
 
 import { scalar } from '../../core/concrete.js';
 import { InternalError } from '../../core/errors.js';
-import { concatenate, reshape, slice, zeros } from '../../core/ops/arrays.js';
+import { reshape, zeros } from '../../core/ops/arrays.js';
 import {
   abs,
   add,
@@ -37,6 +37,7 @@ import type { Tensor } from '../../core/tensor.js';
 import { isTracing } from '../../core/tracing.js';
 import { jit } from '../../transforms/jit.js';
 import { emit, whileLoop } from '../../transforms/loops.js';
+import { both, half, rowsTimes } from './blocks.js';
 import { type Descent, descend, initialDescent } from './coordinate-descent.js';
 import { type AdmmFactor, type AdmmProblem, factorOf, type InnerSolver, masked, setUp } from './inner-system.js';
 import { type LossName, losses, perKey } from './losses.js';
@@ -62,24 +63,6 @@ export interface AdmmMethod {
   readonly relaxation: number;
   /** Iterations are not reported. Default: false. */
   readonly silent?: boolean;
-}
-
-const half = (t: Tensor, which: 0 | 1): Tensor => {
-  const rest = t.shape.slice(1);
-  return reshape(slice(t, [which, ...rest.map(() => 0)], [which + 1, ...rest]), rest);
-};
-
-const both = (plus: Tensor, minus: Tensor): Tensor =>
-  concatenate(
-    [plus, minus].map((t) => reshape(t, [1, ...t.shape])),
-    0,
-  );
-
-/** Rows times a matrix: [.., k] times [k, m] (or its transpose). */
-function rowsTimes(t: Tensor, matrix: Tensor, transposeB = false): Tensor {
-  const k = t.shape.at(-1) as number;
-  const product = matmul(reshape(t, [t.size / k, k]), matrix, { transposeB });
-  return reshape(product, [...t.shape.slice(0, -1), product.shape[1] as number]);
 }
 
 /** F u = Σ_i D_i X (u_i − z_i), [C, n]. */

@@ -6,7 +6,7 @@
  * −l*(−t z) = min_f l(f) + t⟨z, f⟩ is a lower bound for every 0 <= t <= β/M. ADMM yields z = −l'(Fu) or −l'(t), and α = −ρτν.
  */
 
-import { arange, eye, full, reshape, slice, zeros } from '../../core/ops/arrays.js';
+import { arange, eye, full, reshape, zeros } from '../../core/ops/arrays.js';
 import {
   abs,
   add,
@@ -31,6 +31,7 @@ import type { Tensor } from '../../core/tensor.js';
 import { jit } from '../../transforms/jit.js';
 import { whileLoop } from '../../transforms/loops.js';
 import { type AdmmState, predictions } from './admm.js';
+import { half, rowsTimes } from './blocks.js';
 import type { AdmmFactor, AdmmProblem } from './inner-system.js';
 import { type LossName, losses, perKey, totalLoss } from './losses.js';
 
@@ -40,12 +41,6 @@ const INTERIOR_STEPS = 500;
 const RELAXATION = 1.7;
 
 const counter = (): Tensor => full([], 0, { dtype: 'int32' });
-
-const times = (t: Tensor, x: Tensor, transposeB = false): Tensor => {
-  const k = t.shape.at(-1) as number;
-  const product = matmul(reshape(t, [t.size / k, k]), x, { transposeB });
-  return reshape(product, [...t.shape.slice(0, -1), product.shape[1] as number]);
-};
 
 /** The dual value that (z, α) allow, and the excess of ‖·‖ over β relative to β. Jitted. */
 export const lowerBound = perKey((name: LossName) =>
@@ -57,7 +52,7 @@ export const lowerBound = perKey((name: LossName) =>
     const spread = mul(reshape(z, [1, z.shape[0] as number, 1, z.shape[1] as number]), masks);
     // [2, 1, 1, 1]: + for the v half, − for the w half.
     const halves = reshape(sub(1, mul(arange(2, { dtype: x.dtype }), 2)), [2, 1, 1, 1]);
-    const gradient = times(add(mul(spread, halves), mul(alpha, signs)), x);
+    const gradient = rowsTimes(add(mul(spread, halves), mul(alpha, signs)), x);
     const steepest = max(sqrt(sum(square(gradient), 3)), [0, 2]);
     const scale = loss.dualScale(z, y, div(beta, maximum(steepest, 1e-300)));
     return {
@@ -79,8 +74,8 @@ export const interiorDirections = jit((x: Tensor, signs: Tensor, r: Tensor) => {
     ({ k, g }) => {
       const s = maximum(g, margin);
       const nu = sub(g, s);
-      const next = times(mul(times(mul(sub(s, nu), signs), x), r), inverse);
-      const reached = mul(times(next, x, true), signs);
+      const next = rowsTimes(mul(rowsTimes(mul(sub(s, nu), signs), x), r), inverse);
+      const reached = mul(rowsTimes(next, x, true), signs);
       return { k: k.add(1), c: next, g: add(add(mul(reached, RELAXATION), mul(s, 1 - RELAXATION)), nu) };
     },
     { k: counter(), c: zeros([p, d], { dtype: x.dtype }), g: zeros([p, x.shape[0] as number], { dtype: x.dtype }) },
@@ -117,12 +112,12 @@ export function bestScale(name: LossName, f: Tensor, y: Tensor, penalty: Tensor)
 export const feasible = perKey((name: LossName) =>
   jit((problem: AdmmProblem, v: Tensor, directions: Tensor) => {
     const { x, y, masks, signs, beta, tau, blockInverse } = problem;
-    const start = maximum(mul(times(v, x, true), signs), 0);
+    const start = maximum(mul(rowsTimes(v, x, true), signs), 0);
     const { c } = whileLoop(
       ({ k }) => k.less(PROJECTION_STEPS),
       ({ k, g }) => {
-        const next = times(add(v, mul(times(mul(abs(g), signs), x), tau)), blockInverse);
-        const reached = mul(times(next, x, true), signs);
+        const next = rowsTimes(add(v, mul(rowsTimes(mul(abs(g), signs), x), tau)), blockInverse);
+        const reached = mul(rowsTimes(next, x, true), signs);
         const relaxed = add(mul(reached, RELAXATION), mul(maximum(g, 0), 1 - RELAXATION));
         return { k: k.add(1), c: next, g: add(relaxed, minimum(g, 0)) };
       },
@@ -130,8 +125,8 @@ export const feasible = perKey((name: LossName) =>
     );
     const active = greater(sum(abs(v), 3, { keepDims: true }), 0);
     const projected = where(active, c, 0);
-    const violation = maximum(neg(mul(times(projected, x, true), signs)), 0);
-    const gain = mul(times(directions, x, true), signs);
+    const violation = maximum(neg(mul(rowsTimes(projected, x, true), signs)), 0);
+    const gain = mul(rowsTimes(directions, x, true), signs);
     const needed = greater(violation, 0);
     const push = max(where(needed, div(violation, gain), 0), 3, { keepDims: true });
     const lost = max(cast(logicalAnd(needed, lessEqual(gain, 0)), x.dtype), 3, { keepDims: true });
@@ -142,7 +137,7 @@ export const feasible = perKey((name: LossName) =>
     const penalty = mul(sum(sqrt(sum(square(inside), 3))), beta);
     const t = bestScale(name, f, y, penalty);
     const scaled = mul(inside, t);
-    const slack = min(mul(times(scaled, x, true), signs));
+    const slack = min(mul(rowsTimes(scaled, x, true), signs));
     return {
       v: scaled,
       objective: add(totalLoss(name, mul(f, t), y), mul(penalty, t)),
@@ -154,10 +149,8 @@ export const feasible = perKey((name: LossName) =>
 /** Non-convex objective of the network that v recovers to, ReLUs and all: it needs no feasibility. Jitted. */
 export const networkObjective = perKey((name: LossName) =>
   jit(({ x, y, beta }: Pick<AdmmProblem, 'x' | 'y' | 'beta'>, v: Tensor) => {
-    const active = relu(times(v, x, true));
-    const rest = active.shape.slice(1);
-    const part = (k: number): Tensor => reshape(slice(active, [k, 0, 0, 0], [k + 1, ...rest]), rest);
-    const outputs = sum(sub(part(0), part(1)), 1);
+    const active = relu(rowsTimes(v, x, true));
+    const outputs = sum(sub(half(active, 0), half(active, 1)), 1);
     return add(totalLoss(name, outputs, y), mul(sum(sqrt(sum(square(v), 3))), beta));
   }),
 );

@@ -15,16 +15,7 @@
  */
 
 import type { DType } from '../../core/dtype.js';
-import {
-  arange,
-  concatenate,
-  dynamicSlice,
-  dynamicUpdate,
-  full,
-  reshape,
-  slice,
-  zeros,
-} from '../../core/ops/arrays.js';
+import { arange, concatenate, dynamicSlice, dynamicUpdate, full, reshape, zeros } from '../../core/ops/arrays.js';
 import {
   abs,
   add,
@@ -41,12 +32,12 @@ import {
   where,
   zerosLike,
 } from '../../core/ops/elementwise.js';
-import { matmul } from '../../core/ops/linalg.js';
 import { key, split, uniform } from '../../core/ops/random.js';
 import { any, sum } from '../../core/ops/reductions.js';
 import type { Tensor } from '../../core/tensor.js';
 import { whileLoop } from '../../transforms/loops.js';
-import type { AdmmState } from './admm.js';
+import { type AdmmState, predictions } from './admm.js';
+import { half, rowsTimes } from './blocks.js';
 import type { AdmmProblem } from './inner-system.js';
 import { type Loss, type LossName, losses } from './losses.js';
 
@@ -64,16 +55,6 @@ const MAX_TRIALS = 12;
 export function initialDescent(shape: readonly number[], dtype: DType, seed: number): Descent {
   return { u: zeros(shape, { dtype }), key: key(seed) };
 }
-
-const halfOf = (t: Tensor, which: 0 | 1): Tensor =>
-  reshape(slice(t, [which, 0, 0], [which + 1, ...t.shape.slice(1)]), t.shape.slice(1));
-
-/** Rows [2, C, k] times a matrix. */
-const times = (t: Tensor, matrix: Tensor, transposeB = false): Tensor => {
-  const [two, classes, k] = t.shape as [number, number, number];
-  const product = matmul(reshape(t, [two * classes, k]), matrix, { transposeB });
-  return reshape(product, [two, classes, product.shape[1] as number]);
-};
 
 /** Sum over signs and features (or rows), for each class: [2, C, k] -> [C]. */
 const perClass = (t: Tensor): Tensor => sum(t, [0, 2]);
@@ -117,12 +98,12 @@ function blockStep(
   const halves = reshape(sub(1, mul(arange(2, { dtype: x.dtype }), 2)), [2, 1, 1]);
 
   const toAnchor = sub(own, blockOf(anchor, d));
-  const toCones = sub(times(own, x, true), blockOf(cones, n));
+  const toCones = sub(rowsTimes(own, x, true), blockOf(cones, n));
   const pull = mul(mul(slope(fitted, y), mask), halves);
-  const gradient = add(times(add(pull, mul(toCones, mul(rho, tau))), x), mul(toAnchor, rho));
-  const direction = neg(div(times(gradient, blockInverse), rho));
-  const moved = times(direction, x, true);
-  const delta = mul(sub(halfOf(moved, 0), halfOf(moved, 1)), mask);
+  const gradient = add(rowsTimes(add(pull, mul(toCones, mul(rho, tau))), x), mul(toAnchor, rho));
+  const direction = neg(div(rowsTimes(gradient, blockInverse), rho));
+  const moved = rowsTimes(direction, x, true);
+  const delta = mul(sub(half(moved, 0), half(moved, 1)), mask);
 
   const descent = perClass(mul(gradient, direction));
   const linear = mul(add(perClass(mul(toAnchor, direction)), mul(perClass(mul(toCones, moved)), tau)), rho);
@@ -169,15 +150,7 @@ export function descend(
       { k: count(), ...from, gained: nothing() },
     );
   // Predictions are summed afresh in every u-step, so that rounding does not pile up.
-  const [two, classes, , d] = start.u.shape as [number, number, number, number];
-  const products = reshape(matmul(reshape(start.u, [two * classes * patterns, d]), x, { transposeB: true }), [
-    two,
-    classes,
-    patterns,
-    x.shape[0] as number,
-  ]);
-  const halves = reshape(sub(1, mul(arange(2, { dtype: x.dtype }), 2)), [2, 1, 1, 1]);
-  const fitted = sum(mul(mul(products, halves), masks), [0, 2]);
+  const fitted = predictions(masks, x, start.u);
   const end = whileLoop(
     ({ k, last, total }) => logicalAnd(k.less(MAX_ROUNDS), greater(last, mul(total, ROUND_GAIN))),
     ({ k, u, fitted: now, random, total }) => {

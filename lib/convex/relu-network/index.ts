@@ -14,7 +14,9 @@ import { argMax } from '../../core/ops/reductions.js';
 import { Tensor } from '../../core/tensor.js';
 import { type Work, work } from '../../solvers/work.js';
 import { jit } from '../../transforms/jit.js';
+import { type AttackOptions, attack, resolveAttack } from './attacks.js';
 import { trainBaseline } from './baseline.js';
+import { totalLoss } from './losses.js';
 import { forward, type NetworkParameters } from './network.js';
 import {
   type AdmmOptions,
@@ -22,16 +24,18 @@ import {
   type CoordinateDescentOptions,
   type GatedOptions,
   type ReluNetworkOptions,
+  type RobustOptions,
   resolveBaseline,
   resolveFit,
   type SampledOptions,
 } from './options.js';
 import { loadNetwork, saveNetwork } from './persistence.js';
-import type { AdmmReport, BaselineReport, ConvexReport, GroupReport } from './report.js';
+import type { AdmmReport, BaselineReport, ConvexReport, GroupReport, RobustReport } from './report.js';
 import { solve } from './solve.js';
-import { checkData, checkTargets, type Matrix, type Task, withBias } from './targets.js';
+import { checkData, checkTargets, type Matrix, type Task, targetsOf, withBias } from './targets.js';
 
 export { admmIterations } from './admm.js';
+export type { AttackOptions, FgsmOptions, PgdOptions } from './attacks.js';
 export { type EnumerationOptions, enumeratePatterns } from './enumerate.js';
 export type { LossName } from './losses.js';
 export type { NetworkParameters } from './network.js';
@@ -41,6 +45,7 @@ export type {
   CoordinateDescentOptions,
   GatedOptions,
   ReluNetworkOptions,
+  RobustOptions,
   SampledOptions,
 } from './options.js';
 export { patternBound, samplePatterns } from './patterns.js';
@@ -53,6 +58,7 @@ export type {
   GroupHistoryPoint,
   GroupReport,
   Reduction,
+  RobustReport,
 } from './report.js';
 
 const FIT = 'ReluNetwork.fit';
@@ -99,6 +105,7 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
    */
   static fit(x: Matrix, y: Matrix, options?: AdmmOptions | CoordinateDescentOptions): Promise<ReluNetwork<AdmmReport>>;
   static fit(x: Matrix, y: Matrix, options: SampledOptions | GatedOptions): Promise<ReluNetwork<GroupReport>>;
+  static fit(x: Matrix, y: Matrix, options: RobustOptions): Promise<ReluNetwork<RobustReport>>;
   static fit(x: Matrix, y: Matrix, options: ReluNetworkOptions): Promise<ReluNetwork<ConvexReport>>;
   static async fit(x: Matrix, y: Matrix, options: ReluNetworkOptions = {}): Promise<ReluNetwork<ConvexReport>> {
     const settings = resolveFit(FIT, options);
@@ -121,7 +128,7 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
       const { parameters, certificate, history, converged, iterations } = solution;
       const report = {
         ...{ method, loss, reduction, beta, converged, iterations },
-        reason: converged ? 'tolerance' : 'max-iterations',
+        reason: converged ? ('tolerance' as const) : ('max-iterations' as const),
         objective: solution.objective * unit,
         history: history.map((point) => ({ ...point, objective: point.objective * unit })),
         certificate: {
@@ -131,7 +138,12 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
           gap: certificate.gap * unit,
         },
         time: (performance.now() - started) / 1000,
-      } as const;
+        ...(settings.method === 'robust' && {
+          epsilon: settings.epsilon,
+          worstCaseLoss: (solution.worstCaseLoss as number) * unit,
+          outcome: certificate.activeNeurons > 0 ? ('trained' as const) : ('trivial' as const),
+        }),
+      };
       // Method and history belong together: both come from `solve`.
       return new ReluNetwork(parameters, task, targets.classes, bias, report as ConvexReport);
     });
@@ -173,14 +185,20 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
     return scope(() => evaluate(this.parameters, features));
   }
 
-  /** x as in training, with the bias column. */
-  private async checkFeatures(op: string, x: Matrix): Promise<Tensor> {
+  /** x in the dtype of the network. */
+  private async checkRaw(op: string, x: Matrix): Promise<Tensor> {
     const { hidden } = this.parameters;
     const expected = hidden.shape[0] - (this.bias ? 1 : 0);
     const features = await checkData(op, 'x', x, hidden.dtype as 'float32' | 'float64');
     if (features.shape[1] !== expected) {
       throw new ShapeError(op, `Expected x with ${expected} features as in training, received ${features.type}`);
     }
+    return features;
+  }
+
+  /** The same with the bias column. */
+  private async checkFeatures(op: string, x: Matrix): Promise<Tensor> {
+    const features = await this.checkRaw(op, x);
     return this.bias ? withBias(features) : features;
   }
 
@@ -234,6 +252,45 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
       [0, 0] as [number, number],
     );
     return 1 - residual / total;
+  }
+
+  /**
+   * Loss of the network on data, without weight decay: of `report.loss`, summed or averaged as in training.
+   * @throws as `decision`; {ShapeError | DomainError} y does not fit.
+   */
+  async loss(x: Matrix, y: Matrix): Promise<number> {
+    const outputs = await this.decision(x);
+    const targets = await this.targets('ReluNetwork.loss', y, outputs.shape[0] as number);
+    const { loss, reduction } = this.report;
+    const total = await scope(() => totalLoss(loss, outputs, targets)).item();
+    const rows = outputs.shape[0] as number;
+    for (const part of [outputs, targets]) part.dispose();
+    return reduction === 'mean' ? total / rows : total;
+  }
+
+  /**
+   * Adversarial examples: rows of x moved by at most `epsilon` in every feature so as to lower the network's margin, by FGSM or PGD.
+   *
+   * @param x  features [n, d] without bias.  @param y  their targets, as in training.
+   * @param options.method  Default: 'pgd'. Each method has options of its own.
+   * @returns the moved rows, [n, d]; dispose them when done.
+   * @throws as `loss`; {DomainError} an option out of range.
+   * @example  await model.score(await model.attack(x, y, { epsilon: 0.1 }), y); // accuracy under attack
+   */
+  async attack(x: Matrix, y: Matrix, options: AttackOptions): Promise<Tensor> {
+    const op = 'ReluNetwork.attack';
+    const resolved = resolveAttack(op, options);
+    const features = await this.checkRaw(op, x);
+    const targets = await this.targets(op, y, features.shape[0] as number);
+    const moved = scope(() => attack(this, this.parameters, features, targets, resolved));
+    targets.dispose();
+    if (features !== x) features.dispose();
+    return moved;
+  }
+
+  private targets(op: string, y: Matrix, n: number): Promise<Tensor> {
+    const { output } = this.parameters;
+    return targetsOf(op, y, n, output.shape[1] as number, this.classes, output.dtype as 'float32' | 'float64');
   }
 
   /** Writes weights (safetensors) and a manifest (JSON) into a folder, which is made when missing. */

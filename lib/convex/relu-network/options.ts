@@ -78,7 +78,26 @@ export interface GatedOptions extends NetworkOptions {
   readonly gates?: number | Tensor;
 }
 
-export type ReluNetworkOptions = AdmmOptions | CoordinateDescentOptions | SampledOptions | GatedOptions;
+/**
+ * Convex adversarial training: the loss is the worst under perturbations of every row in an l_inf ball, exactly, because the constraints
+ * keep every neuron's sign inside the ball. A bias column is not perturbed. In float64; each iteration solves a system of order dP.
+ */
+export interface RobustOptions extends NetworkOptions {
+  readonly method: 'robust';
+  /** Radius of the ball, in the unit of x, at least 0. */
+  readonly epsilon: number;
+  /**
+   * Sign patterns to sample, or the patterns themselves: bool [P, n], distinct. Wide cones survive perturbations, and cones are wide
+   * where rows are few beside features. Default: 16.
+   */
+  readonly patterns?: number | Tensor;
+  /** Patterns of perturbed data to try for each direction, beside that of the data. Default: 0. */
+  readonly perturbations?: number;
+  /** Fixed penalty. Default: adapted by residual balancing. */
+  readonly rho?: number;
+}
+
+export type ReluNetworkOptions = AdmmOptions | CoordinateDescentOptions | SampledOptions | GatedOptions | RobustOptions;
 
 export interface BaselineOptions extends NetworkOptions {
   /** Hidden neurons. Default: 64. */
@@ -102,6 +121,7 @@ const methodKeys = {
   'coordinate-descent': [...convexKeys, 'method'],
   sampled: [...networkKeys, 'method', 'directions'],
   gated: [...networkKeys, 'method', 'gates'],
+  robust: [...networkKeys, 'method', 'epsilon', 'patterns', 'perturbations', 'rho'],
 } as const;
 
 function checkOneOf<T extends string>(op: string, name: string, value: T, known: readonly T[]): T {
@@ -145,7 +165,7 @@ export function resolveFit(op: string, options: ReluNetworkOptions) {
       options.maxIterations ?? (method === 'sampled' || method === 'gated' ? 20_000 : 5000),
     ),
   };
-  if (method !== 'admm' && !losses[common.loss].curvature) {
+  if (method !== 'admm' && method !== 'robust' && !losses[common.loss].curvature) {
     throw new DomainError(op, `Expected a smooth loss for method '${method}', received '${common.loss}'`, {
       hint: "method 'admm' takes any loss",
     });
@@ -157,6 +177,20 @@ export function resolveFit(op: string, options: ReluNetworkOptions) {
   }
   if (options.method === 'gated') {
     return { ...common, method: options.method, gates: checkDraws('gates', options.gates ?? 100) };
+  }
+  if (options.method === 'robust') {
+    const { epsilon, patterns = 16, perturbations = 0, rho } = options;
+    if (rho !== undefined) checkPositive(op, 'rho', rho);
+    checkPositive(op, 'epsilon', epsilon, { zero: true });
+    checkCount(op, 'perturbations', perturbations, 0);
+    return {
+      ...common,
+      method: options.method,
+      epsilon,
+      patterns: checkDraws('patterns', patterns),
+      perturbations,
+      rho,
+    };
   }
   const { patterns = 32, rho, dtype } = options;
   if (rho !== undefined) checkPositive(op, 'rho', rho);

@@ -58,8 +58,23 @@ export interface GroupReport extends CertifiedReport {
   readonly history: readonly GroupHistoryPoint[];
 }
 
+/** By convex adversarial training: `objective` and `certificate` are of the worst case in the ball. */
+export interface RobustReport extends CertifiedReport {
+  readonly method: 'robust';
+  /** Radius of the l_inf ball around each row. */
+  readonly epsilon: number;
+  /** Loss part of the objective: no perturbation within the ball makes the training loss larger. */
+  readonly worstCaseLoss: number;
+  /**
+   * 'trivial': every neuron is zero, because no pattern is kept by any network under such perturbations (`epsilon` is too large for
+   * them), or because that costs least (`beta` is too large).
+   */
+  readonly outcome: 'trained' | 'trivial';
+  readonly history: readonly AdmmHistoryPoint[];
+}
+
 /** Report of a convex fit: `objective` is that of the returned network, and `certificate` says how close to optimal it is. */
-export type ConvexReport = AdmmReport | GroupReport;
+export type ConvexReport = AdmmReport | GroupReport | RobustReport;
 
 /** Report of a fit by back-propagation, about which nothing is certified. */
 export interface BaselineReport extends Report, Objective {

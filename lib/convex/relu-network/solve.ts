@@ -13,8 +13,9 @@ import { solveConvex } from './fit.js';
 import { solveGroupLasso } from './group-lasso.js';
 import { gatedNetwork, type NetworkParameters, networkOfBlocks, networkOfDirections } from './network.js';
 import type { resolveFit } from './options.js';
-import { samplePatterns } from './patterns.js';
+import { type Perturbations, samplePatterns } from './patterns.js';
 import type { AdmmHistoryPoint, Certificate, GroupHistoryPoint } from './report.js';
+import { solveRobust } from './robust-fit.js';
 
 const FIT = 'ReluNetwork.fit';
 
@@ -28,6 +29,8 @@ export interface Solution {
   readonly converged: boolean;
   readonly history: readonly (AdmmHistoryPoint | GroupHistoryPoint)[];
   readonly certificate: Certificate;
+  /** Of the robust program. */
+  readonly worstCaseLoss?: number;
 }
 
 /** x [n, d] with its bias column, y [C, n], settings with β for the sum over rows. */
@@ -37,6 +40,8 @@ export async function solve(here: Work, x: Tensor, y: Tensor, settings: Settings
       return solveSampled(here, x, y, settings);
     case 'gated':
       return solveGated(here, x, y, settings);
+    case 'robust':
+      return solveAgainstPerturbations(here, x, y, settings);
     default:
       return solveWithCones(here, x, y, settings);
   }
@@ -54,6 +59,19 @@ async function solveWithCones(
   const size = d * (masks.shape[0] as number);
   const solver = settings.solver === 'auto' ? (n <= size ? 'woodbury' : 'direct') : settings.solver;
   const solution = await solveConvex(here, { x, y, masks, complete }, { ...settings, solver });
+  return { ...solution, parameters: await networkOfBlocks(solution.v, x.dtype) };
+}
+
+async function solveAgainstPerturbations(
+  here: Work,
+  x: Tensor,
+  y: Tensor,
+  settings: SettingsOf<'robust'>,
+): Promise<Solution> {
+  const { masks } = await choosePatterns(x, settings);
+  here.own(masks);
+  const data = here.run(() => ({ x: toDouble(x), y: toDouble(y), masks: toDouble(masks) }));
+  const solution = await solveRobust(here, data, settings);
   return { ...solution, parameters: await networkOfBlocks(solution.v, x.dtype) };
 }
 
@@ -118,9 +136,10 @@ async function checkDirections(name: string, directions: Tensor, d: number): Pro
 /** Masks [P, n] in the dtype of x, without the empty pattern, and whether these are all. */
 async function choosePatterns(
   x: Tensor,
-  { patterns, seed, signal }: SettingsOf<'admm' | 'coordinate-descent'>,
+  settings: SettingsOf<'admm' | 'coordinate-descent' | 'robust'>,
 ): Promise<{ masks: Tensor; complete: boolean }> {
   const n = x.shape[0] as number;
+  const { patterns, seed, signal } = settings;
   const toMasks = (bits: Tensor): Tensor => cast(bits, x.dtype);
   if (patterns === 'all') {
     const every = await enumeratePatterns(x, { signal });
@@ -131,7 +150,11 @@ async function choosePatterns(
     return { masks, complete: true };
   }
   if (!(patterns instanceof Tensor)) {
-    const { masks, directions, complete } = await samplePatterns(x, patterns, { seed });
+    const perturbed: { perturbations?: Perturbations } =
+      settings.method === 'robust' && settings.perturbations > 0
+        ? { perturbations: { epsilon: settings.epsilon, count: settings.perturbations, bias: settings.bias } }
+        : {};
+    const { masks, directions, complete } = await samplePatterns(x, patterns, { seed, ...perturbed });
     directions.dispose();
     return { masks, complete };
   }
