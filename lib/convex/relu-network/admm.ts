@@ -70,30 +70,28 @@ export function predictions(masks: Tensor, x: Tensor, u: Tensor): Tensor {
   return sum(mul(rowsTimes(sub(half(u, 0), half(u, 1)), x, true), masks), 1);
 }
 
-/** u-step: argmin_u of the augmented Lagrangian (card step 1), by one of the two inner systems. */
+/** u-step: argmin_u of the augmented Lagrangian (algorithm 1, step 1), by one of the two inner systems. */
 function solveU(problem: AdmmProblem, factor: AdmmFactor, { solver, loss }: AdmmMethod, state: AdmmState): Tensor {
   const { rho } = factor;
   const inverse = factor.inverse as Tensor;
-  const { x, masks, signs, tau, blockInverse, solvedRows, correlation } = problem;
+  const { x, y, masks, signs, tau, blockInverse, solvedRows } = problem;
   const { q, phi, g, p } = state;
-  // b = Fᵀy/ρ + (v − λ) + τ Gᵀ(s − ν), with t − μ for y where the predictions are split off.
-  let rows = mul(abs(g), signs);
-  if (p) {
-    const target = masked(masks, div(sub(mul(losses[loss].prox(p, problem.y), 2), p), mul(rho, tau)));
-    rows = add(rows, both(target, neg(target)));
-  }
-  const pulled = add(mul(q, sub(mul(phi, 2), 1)), mul(rowsTimes(rows, x), tau));
-  const b = p ? pulled : add(pulled, div(both(correlation, neg(correlation)), rho));
+  // What Fu should be near: y, or t − μ where the predictions are split off.
+  const target = p ? sub(mul(losses[loss].prox(p, y), 2), p) : y;
+  // b = (v − λ) + τ Gᵀ(s − ν); the system's right-hand side is b + Fᵀ target / ρ.
+  const b = add(mul(q, sub(mul(phi, 2), 1)), mul(rowsTimes(mul(abs(g), signs), x), tau));
   if (solver === 'direct') {
     // The blocks' sums see M alone, their differences M + 2F₊ᵀF₊/ρ.
     const [plus, minus] = [half(b, 0), half(b, 1)];
     const total = rowsTimes(add(plus, minus), blockInverse);
-    const [c, p, d] = plus.shape as [number, number, number];
-    const difference = reshape(matmul(reshape(sub(plus, minus), [c, p * d]), inverse), [c, p, d]);
+    const coupled = add(sub(plus, minus), rowsTimes(masked(masks, mul(target, div(2, rho))), x));
+    const [c, k, d] = plus.shape as [number, number, number];
+    const difference = reshape(matmul(reshape(coupled, [c, k * d]), inverse), [c, k, d]);
     return mul(both(add(total, difference), sub(total, difference)), 0.5);
   }
+  // M⁻¹b − M⁻¹Fᵀ (ρI + F M⁻¹ Fᵀ)⁻¹ (F M⁻¹b − target): what is divided by a small ρ is a difference already.
   const mb = rowsTimes(b, blockInverse);
-  const h = matmul(predictions(masks, x, mb), inverse);
+  const h = matmul(sub(predictions(masks, x, mb), target), inverse);
   const correction = rowsTimes(masked(masks, h), solvedRows);
   return sub(mb, both(correction, neg(correction)));
 }

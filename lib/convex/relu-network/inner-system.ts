@@ -30,8 +30,6 @@ export type AdmmProblem = {
   readonly blockInverse: Tensor;
   /** X (I + τ XᵀX)⁻¹, [n, d]. */
   readonly solvedRows: Tensor;
-  /** Fᵀy of the v half, [C, P, d]; the w half is its negative. */
-  readonly correlation: Tensor;
 };
 
 /** The inverse that depends on ρ: (ρI + F M⁻¹ Fᵀ)⁻¹ [n, n], (I⊗M + 2F₊ᵀF₊/ρ)⁻¹ [Pd, Pd], or none for coordinate descent. */
@@ -47,19 +45,16 @@ export function masked(masks: Tensor, t: Tensor): Tensor {
   return mul(reshape(t, [...t.shape.slice(0, -1), 1, t.shape.at(-1) as number]), masks);
 }
 
-/** M⁻¹ and Fᵀy, in float64 whatever the dtype of the rest. Jitted. */
-const prepare = jit((x: Tensor, y: Tensor, masks: Tensor, tau: Tensor) => {
-  const [n, d] = x.shape as [number, number];
+/** M⁻¹, in float64 whatever the dtype of the rest. Jitted. */
+const prepare = jit((x: Tensor, masks: Tensor, tau: Tensor) => {
+  const d = x.shape[1] as number;
   const wide = cast(x, 'float64');
   const gram = matmul(wide, wide, { transposeA: true });
   const inverse = inverseOf(add(mul(gram, cast(tau, 'float64')), eye(d, { dtype: 'float64' })));
-  const [classes, patterns] = [y.shape[0] as number, masks.shape[0] as number];
-  const correlation = matmul(reshape(masked(masks, y), [classes * patterns, n]), x);
   return {
     signs: sub(mul(masks, 2), 1),
     blockInverse: cast(inverse, x.dtype),
     solvedRows: cast(matmul(wide, inverse), x.dtype),
-    correlation: reshape(correlation, [classes, patterns, d]),
   };
 });
 
@@ -109,7 +104,7 @@ export function setUp(
   masks: Tensor,
   { beta, tau, solver }: { beta: number; tau: number; solver: InnerSolver },
 ): SetUp {
-  const parts = prepare(x, y, masks, scalar(tau, x.dtype));
+  const parts = prepare(x, masks, scalar(tau, x.dtype));
   const kernel = solver === 'coordinate-descent' ? undefined : kernels[solver](x, masks, scalar(tau, 'float64'));
   return { problem: { x, y, masks, beta: scalar(beta, x.dtype), tau: scalar(tau, x.dtype), ...parts }, solver, kernel };
 }
