@@ -12,7 +12,7 @@ import { type AdmmMethod, type AdmmState, advance, initialState, rescaleDuals } 
 import { feasible, interiorDirections, lowerBound, networkObjective } from './certificate.js';
 import { factorOf, type InnerSolver, type SetUp, setUp } from './inner-system.js';
 import type { LossName } from './losses.js';
-import type { AdmmHistoryPoint, Certificate } from './report.js';
+import { type AdmmHistoryPoint, type Certificate, progressOf } from './report.js';
 
 export interface ConvexProblem {
   readonly x: Tensor;
@@ -92,14 +92,8 @@ export async function solveConvex(here: Work, data: ConvexProblem, settings: Con
   let objective = Number.NaN;
   let certified: Omit<ConvexSolution, 'iterations' | 'converged' | 'history'> | undefined;
   let nextCertificate = Math.min(500, maxIterations);
-  // What the loop emits may arrive after the chunk's own report.
-  let reported = 0;
-  const report = (at: number): void => {
-    if (at <= reported) return;
-    reported = at;
-    onProgress?.({ iteration: at, maxIterations, ...(Number.isFinite(objective) && { objective }) });
-  };
-  here.onEmit((_, { iteration: inner }) => report(inner as number));
+  const report = progressOf(onProgress, maxIterations);
+  here.onEmit((_, { iteration: inner }) => report(inner as number, objective));
 
   while (iteration < maxIterations) {
     const stop = Math.min(nextStop(iteration, maxIterations), nextCertificate);
@@ -134,7 +128,7 @@ export async function solveConvex(here: Work, data: ConvexProblem, settings: Con
       dualResidual,
       rho,
     });
-    report(iteration);
+    report(iteration, objective);
 
     if (settings.rho === undefined && isBalancingPoint(iteration) && iteration < maxIterations) {
       const change = Math.min(10, Math.max(0.1, Math.sqrt(primalResidual / Math.max(dualResidual, 1e-30))));

@@ -24,7 +24,7 @@ import { jit } from '../../transforms/jit.js';
 import { emit, whileLoop } from '../../transforms/loops.js';
 import { masked } from './inner-system.js';
 import { type LossName, losses, perKey, totalLoss } from './losses.js';
-import type { Certificate, GroupHistoryPoint } from './report.js';
+import { type Certificate, type GroupHistoryPoint, progressOf } from './report.js';
 
 /** What A is made of: `features` (X U)₊ [n, N]; or x [n, d] and masks [P, n]. All float64. */
 export type Design =
@@ -94,21 +94,24 @@ const squaredNorm = perKey((kind: Design['kind']) =>
 /** `count` steps with step length 1/L: no loss here bends more than 1, so L = ‖A‖². */
 const advance = perKey(
   ({ kind, loss }: Kind) =>
-    jit((data: Design['data'], y: Tensor, beta: Tensor, step: Tensor, from: Accelerated, count: Tensor) => {
-      const { apply, adjoint } = mapOf(kind);
-      return whileLoop(
-        ({ k }) => k.less(count),
-        ({ k, now }) => {
-          const gradient = adjoint(data, losses[loss].slope(apply(data, now.y), y));
-          const moved = sub(now.y, mul(gradient, step));
-          const norms = groupNorms(moved);
-          const shrink = maximum(sub(1, div(mul(beta, step), where(greater(norms, 0), norms, 1))), 0);
-          emit('iterations', { iteration: k });
-          return { k: k.add(1), now: acceleratedStep(now, mul(moved, shrink)) };
-        },
-        { k: full([], 0, { dtype: 'int32' }), now: from },
-      ).now;
-    }),
+    jit(
+      (data: Design['data'], y: Tensor, beta: Tensor, step: Tensor, from: Accelerated, count: Tensor, done: Tensor) => {
+        const { apply, adjoint } = mapOf(kind);
+        const last = add(done, count);
+        return whileLoop(
+          ({ k }) => k.less(last),
+          ({ k, now }) => {
+            const gradient = adjoint(data, losses[loss].slope(apply(data, now.y), y));
+            const moved = sub(now.y, mul(gradient, step));
+            const norms = groupNorms(moved);
+            const shrink = maximum(sub(1, div(mul(beta, step), where(greater(norms, 0), norms, 1))), 0);
+            emit('iterations', { iteration: k });
+            return { k: k.add(1), now: acceleratedStep(now, mul(moved, shrink)) };
+          },
+          { k: done, now: from },
+        ).now;
+      },
+    ),
   named,
 );
 
@@ -165,18 +168,16 @@ export async function solveGroupLasso(
   });
   const history: GroupHistoryPoint[] = [];
   let [iteration, chunk, objective] = [0, 10, Number.NaN];
-  here.onEmit((_, { iteration: inner }) =>
-    onProgress?.({
-      iteration: Math.min(maxIterations, iteration + (inner as number)),
-      maxIterations,
-      ...(Number.isFinite(objective) && { objective }),
-    }),
-  );
+  const report = progressOf(onProgress, maxIterations);
+  here.onEmit((_, { iteration: inner }) => report(inner as number, objective));
   let certificate: Certificate | undefined;
   while (iteration < maxIterations) {
     const count = Math.min(chunk, maxIterations - iteration);
-    const before = now;
-    now = here.run(() => advance({ kind, loss })(data, y, penalty, step, before, scalar(count, 'int32')));
+    const [before, done] = [now, iteration];
+    now = here.run(() => {
+      const counts = [scalar(count, 'int32'), scalar(done, 'int32')] as const;
+      return advance({ kind, loss })(data, y, penalty, step, before, ...counts);
+    });
     await eventLoopTurn();
     const values = here.run(() => certify({ kind, loss })(data, y, penalty, now.x));
     const [primal, lowerBound, violation] = await Promise.all([
@@ -196,7 +197,7 @@ export async function solveGroupLasso(
     const gap = primal - lowerBound;
     const relativeGap = primal === 0 ? 0 : gap / Math.abs(primal);
     history.push({ iteration, time: (performance.now() - started) / 1000, objective, relativeGap });
-    onProgress?.({ iteration, maxIterations, objective });
+    report(iteration, objective);
     certificate = {
       ...{ primal, lowerBound, gap, relativeGap, kktResidual: violation, scope: 'sampled' },
       patterns: kind === 'sampled' ? (shape[0] as number) : (shape[1] as number),

@@ -1,5 +1,5 @@
 /** What a fit tells about itself. */
-import type { HistoryPoint, Report } from '../../solvers/options.js';
+import type { HistoryPoint, Report, SolverOptions } from '../../solvers/options.js';
 import type { LossName } from './losses.js';
 
 export type Reduction = 'sum' | 'mean';
@@ -79,4 +79,17 @@ export type ConvexReport = AdmmReport | GroupReport | RobustReport;
 /** Report of a fit by back-propagation, about which nothing is certified. */
 export interface BaselineReport extends Report, Objective {
   readonly method: 'sgd' | 'adam';
+}
+
+/** Tells `onProgress` of iterations in ascending order: what a native loop emits may arrive after the report that follows it. */
+export function progressOf(
+  onProgress: SolverOptions['onProgress'],
+  maxIterations: number,
+): (iteration: number, objective: number) => void {
+  let reported = 0;
+  return (iteration, objective) => {
+    if (iteration <= reported) return;
+    reported = iteration;
+    onProgress?.({ iteration, maxIterations, ...(Number.isFinite(objective) && { objective }) });
+  };
 }

@@ -8,7 +8,7 @@ import { disposeTree } from '../../core/tree.js';
 import type { SolverOptions } from '../../solvers/options.js';
 import type { Work } from '../../solvers/work.js';
 import type { LossName } from './losses.js';
-import type { AdmmHistoryPoint, Certificate } from './report.js';
+import { type AdmmHistoryPoint, type Certificate, progressOf } from './report.js';
 import {
   initialRobustState,
   rescaleRobust,
@@ -83,17 +83,14 @@ export async function solveRobust(
   let best: { v: Tensor; primal: number; worst: number } | undefined;
   let bound = 0;
   let [iteration, chunk, relativeGap, kktResidual] = [0, 10, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-  here.onEmit((_, { iteration: inner }) =>
-    onProgress?.({
-      iteration: Math.min(iteration + (inner as number), maxIterations),
-      maxIterations,
-      ...(best && { objective: best.primal }),
-    }),
-  );
+  const report = progressOf(onProgress, maxIterations);
+  here.onEmit((_, { iteration: inner }) => report(inner as number, best?.primal ?? Number.NaN));
   while (iteration < maxIterations) {
     const count = Math.min(chunk, maxIterations - iteration);
-    const before = state;
-    const step = await on(() => robustAdvance(loss)(problem, factor, before, scalar(count, 'int32')));
+    const [before, done] = [state, iteration];
+    const step = await on(() =>
+      robustAdvance(loss)(problem, factor, before, scalar(count, 'int32'), scalar(done, 'int32')),
+    );
     state = step.state;
     const inside = await on(() => robustFeasible(loss)(problem, step.state.copies.value, directions));
     const dual = await on(() => robustLowerBound(loss)(problem, factor, step.state));
@@ -122,7 +119,7 @@ export async function solveRobust(
       objective: best.primal,
       ...{ primalResidual, dualResidual, rho },
     });
-    onProgress?.({ iteration, maxIterations, objective: best.primal });
+    report(iteration, best.primal);
     if (relativeGap <= tolerance) break;
     if (settings.rho === undefined && chunk < LONGEST_CHUNK) {
       const change = Math.min(10, Math.max(0.1, Math.sqrt(primalResidual / Math.max(dualResidual, 1e-30))));

@@ -186,14 +186,15 @@ function residuals(problem: RobustProblem, rho: Tensor, u: Tensor, before: Robus
 
 /** `count` iterations; returns the state and the residuals of the last one. Jitted. */
 export const robustAdvance = perKey((name: LossName) =>
-  jit((problem: RobustProblem, factor: RobustFactor, state: RobustState, count: Tensor) => {
+  jit((problem: RobustProblem, factor: RobustFactor, state: RobustState, count: Tensor, done: Tensor) => {
+    const last = add(done, count);
     const before = whileLoop(
-      ({ k }) => k.less(count),
+      ({ k }) => k.less(last),
       ({ k, state: now }) => {
         emit('iterations', { iteration: k });
         return { k: k.add(1), state: step(name, problem, factor, now).state };
       },
-      { k: full([], 1, { dtype: 'int32' }), state },
+      { k: add(done, 1), state },
     ).state;
     const { state: after, u } = step(name, problem, factor, before);
     return { state: after, ...residuals(problem, factor.rho, u, before, after) };
