@@ -25,6 +25,18 @@ export interface ProximalGradientResult {
   readonly residual: number;
 }
 
+/** Iterate, extrapolated point and momentum. */
+export type Accelerated = { readonly x: Tensor; readonly y: Tensor; readonly t: Tensor };
+
+/** What follows the proximal step `next` from y: Nesterov's momentum, restarted where it points uphill. For use inside traced functions. */
+export function acceleratedStep({ x, y, t }: Accelerated, next: Tensor): Accelerated {
+  const move = sub(next, x);
+  const uphill = greater(sum(mul(sub(y, next), move)), 0);
+  const momentum = where(uphill, 1, div(add(sqrt(add(mul(square(t), 4), 1)), 1), 2));
+  const pull = where(uphill, 0, div(sub(t, 1), momentum));
+  return { x: next, y: add(next, mul(move, pull)), t: momentum };
+}
+
 /**
  * Minimises f(x) + h(x) for smooth convex f and a proximable h: x ← prox(y − t∇f(y)), with Nesterov's momentum (Beck and
  * Teboulle, 2009, "FISTA" with constant step) restarted whenever it points uphill (O'Donoghue and Candès, 2015, gradient scheme).
@@ -57,17 +69,11 @@ export async function proximalGradient(
       ({ x, y, t, k }) => {
         // y: extrapolated point, t: momentum, as in the paper's section 4.
         const next = prox(sub(y, mul(grad(smooth)(y), stepSize)), stepSize);
-        const move = sub(next, x);
-        const uphill = greater(sum(mul(sub(y, next), move)), 0);
-        const momentum = where(uphill, 1, div(add(sqrt(add(mul(square(t), 4), 1)), 1), 2));
-        const pull = where(uphill, 0, div(sub(t, 1), momentum));
         const gap = sqrt(sum(square(sub(next, y))));
         const size = sqrt(sum(square(next)));
         emit('iterations', { iteration: k });
         return {
-          x: next,
-          y: add(next, mul(move, pull)),
-          t: momentum,
+          ...acceleratedStep({ x, y, t }, next),
           k: k.add(1),
           change: div(gap, where(greater(size, 1), size, 1)),
         };

@@ -2,29 +2,22 @@
 import { tensor } from '../../core/concrete.js';
 import { NumericalError } from '../../core/errors.js';
 import { take } from '../../core/ops/arrays.js';
-import { add, mul, relu, square } from '../../core/ops/elementwise.js';
-import { matmul } from '../../core/ops/linalg.js';
+import { add, mul, square } from '../../core/ops/elementwise.js';
 import { key, normal, split } from '../../core/ops/random.js';
 import { sum } from '../../core/ops/reductions.js';
 import type { Tensor } from '../../core/tensor.js';
 import { batches } from '../../data/preparation.js';
-import { squaredLoss } from '../../nn/index.js';
 import { adam, applyUpdates, sgd } from '../../solvers/optimizers.js';
 import type { HistoryPoint, SolverOptions } from '../../solvers/options.js';
 import type { Work } from '../../solvers/work.js';
 import { valueAndGrad } from '../../transforms/differentiate.js';
 import { jit } from '../../transforms/jit.js';
 import { scan } from '../../transforms/loops.js';
-
-/** hidden [d, m] (column j is u_j), output [m, C] (row j is a_j). */
-export type NetworkParameters = { hidden: Tensor; output: Tensor };
-
-/** f(x) = (X U)₊ A, [n, C]. */
-export function forward({ hidden, output }: NetworkParameters, x: Tensor): Tensor {
-  return matmul(relu(matmul(x, hidden)), output);
-}
+import { type LossName, totalLoss } from './losses.js';
+import { forward, type NetworkParameters } from './network.js';
 
 export interface BaselineSettings {
+  readonly loss: LossName;
   readonly beta: number;
   readonly width: number;
   readonly epochs: number;
@@ -46,7 +39,7 @@ export async function trainBaseline(
   y: Tensor,
   settings: BaselineSettings,
 ): Promise<{ parameters: NetworkParameters; history: HistoryPoint[] }> {
-  const { beta, width, epochs, batchSize, seed, onProgress } = settings;
+  const { loss, beta, width, epochs, batchSize, seed, onProgress } = settings;
   const started = performance.now();
   const [n, d] = x.shape as [number, number];
   const { dtype } = x;
@@ -56,10 +49,10 @@ export async function trainBaseline(
       : sgd(settings.learningRate, { momentum: settings.momentum });
 
   const penalty = (p: NetworkParameters): Tensor => mul(add(sum(square(p.hidden)), sum(square(p.output))), beta / 2);
-  const objective = (p: NetworkParameters): Tensor => add(squaredLoss(forward(p, x), y), penalty(p));
+  const objective = (p: NetworkParameters): Tensor => add(totalLoss(loss, forward(p, x), y), penalty(p));
   // Unbiased estimate of the objective divided by n, so that the learning rate does not depend on the number of rows.
   const batchLoss = (p: NetworkParameters, rows: Tensor): Tensor => {
-    const fit = squaredLoss(forward(p, take(x, rows)), take(y, rows));
+    const fit = totalLoss(loss, forward(p, take(x, rows)), take(y, rows));
     return add(mul(fit, 1 / rows.size), mul(penalty(p), 1 / n));
   };
   type Carry = { parameters: NetworkParameters; state: ReturnType<typeof optimizer.init> };
@@ -67,9 +60,9 @@ export async function trainBaseline(
     (carry: Carry, order: Tensor) =>
       scan(
         ({ parameters, state }: Carry, rows: Tensor) => {
-          const [loss, gradients] = valueAndGrad(batchLoss)(parameters, rows);
+          const [value, gradients] = valueAndGrad(batchLoss)(parameters, rows);
           const { updates, state: next } = optimizer.update(gradients, state as never, parameters);
-          return [{ parameters: applyUpdates(parameters, updates), state: next }, loss] as const;
+          return [{ parameters: applyUpdates(parameters, updates), state: next }, value] as const;
         },
         carry,
         order,

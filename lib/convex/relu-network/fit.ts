@@ -5,47 +5,14 @@ import { NumericalError } from '../../core/errors.js';
 import { cast, mul, square } from '../../core/ops/elementwise.js';
 import { mean, sum } from '../../core/ops/reductions.js';
 import type { Tensor } from '../../core/tensor.js';
-import { disposeTree } from '../../core/tree.js';
-import type { HistoryPoint, SolverOptions } from '../../solvers/options.js';
+import { disposeTree, mapTree } from '../../core/tree.js';
+import type { SolverOptions } from '../../solvers/options.js';
 import type { Work } from '../../solvers/work.js';
-import {
-  type AdmmFactor,
-  type AdmmState,
-  advance,
-  factorOf,
-  type InnerSolver,
-  initialState,
-  rescaleDuals,
-  type SetUp,
-  setUp,
-} from './admm.js';
+import { type AdmmMethod, type AdmmState, advance, initialState, rescaleDuals } from './admm.js';
 import { feasible, interiorDirections, lowerBound, networkObjective } from './certificate.js';
-
-export interface AdmmHistoryPoint extends HistoryPoint {
-  /** Relative residuals: ‖(u − v, Gu − s)‖ and ‖(Δv, Δs)‖, each over what it compares. */
-  readonly primalResidual: number;
-  readonly dualResidual: number;
-  readonly rho: number;
-}
-
-/** What is proven about a fit, in float64. */
-export interface Certificate {
-  /** Objective of a network that is feasible for the convex program: at least its optimum. */
-  readonly primal: number;
-  /** Dual value: at most the optimum of the convex program. */
-  readonly lowerBound: number;
-  /** primal − lowerBound. */
-  readonly gap: number;
-  /** gap / |primal|. */
-  readonly relativeGap: number;
-  /** Largest relative residual of the optimality conditions at the last iterate: copies and cones, stationarity. */
-  readonly kktResidual: number;
-  /** 'exact' when the patterns are all that the data have: then the bounds hold for the non-convex problem itself. */
-  readonly scope: 'sampled' | 'exact';
-  /** Patterns of the program, and blocks v_i, w_i of the solution that are not zero. */
-  readonly patterns: number;
-  readonly activeNeurons: number;
-}
+import { factorOf, type InnerSolver, type SetUp, setUp } from './inner-system.js';
+import type { LossName } from './losses.js';
+import { type AdmmHistoryPoint, type Certificate, progressOf } from './report.js';
 
 export interface ConvexProblem {
   readonly x: Tensor;
@@ -55,9 +22,11 @@ export interface ConvexProblem {
 }
 
 export interface ConvexSettings {
+  readonly loss: LossName;
   readonly beta: number;
   readonly tolerance: number;
   readonly maxIterations: number;
+  readonly seed: number;
   readonly solver: InnerSolver;
   /** Fixed penalties of the plain method, or undefined for those that adapt. */
   readonly rho: number | undefined;
@@ -97,17 +66,17 @@ const isBalancingPoint = (iteration: number): boolean => iteration >= 10 && Numb
 
 /** Solves the convex program. */
 export async function solveConvex(here: Work, data: ConvexProblem, settings: ConvexSettings): Promise<ConvexSolution> {
-  const { beta, tolerance, maxIterations, solver, onProgress } = settings;
+  const { loss, beta, tolerance, maxIterations, solver, onProgress } = settings;
   const started = performance.now();
-  const [n, d] = data.x.shape as [number, number];
-  const [classes, patterns] = [data.y.shape[0], data.masks.shape[0]];
   const on = <T>(f: () => T): T => here.run(f);
 
-  const [scale, meanSquare] = await readAll(on(() => [sum(square(data.x)).div(n), mean(square(data.y))]));
+  const [scale, meanSquare] = await readAll(
+    on(() => [sum(square(data.x)).div(data.x.shape[0] as number), mean(square(data.y))]),
+  );
   const sigma2 = scale > 0 ? scale : 1;
   // The cones weigh tau against the copies; scaling the data leaves the iterates as they are.
   const tau = settings.rho === undefined ? 3 / sigma2 : 1;
-  const relaxation = settings.rho === undefined ? RELAXATION : 1;
+  const method: AdmmMethod = { loss, solver, relaxation: settings.rho === undefined ? RELAXATION : 1 };
   let rho = settings.rho ?? (beta * Math.sqrt(sigma2)) / Math.sqrt(meanSquare > 0 ? meanSquare : 1);
 
   // Tracing and compiling a Program takes some milliseconds of the event loop: never two of them in one turn.
@@ -115,38 +84,27 @@ export async function solveConvex(here: Work, data: ConvexProblem, settings: Con
   await eventLoopTurn();
   let factor = on(() => factorOf(set, rho));
   await eventLoopTurn();
-  let state = on(() => initialState(classes, patterns, n, d, data.x.dtype));
-  const certifier = new Certifier(here, data, { beta, tau, solver, relaxation, sigma2 });
+  let state = on(() => initialState(set.problem, method, settings.seed));
+  const certifier = new Certifier(here, data, { beta, tau, method, sigma2 });
 
   const history: AdmmHistoryPoint[] = [];
   let iteration = 0;
   let objective = Number.NaN;
   let certified: Omit<ConvexSolution, 'iterations' | 'converged' | 'history'> | undefined;
   let nextCertificate = Math.min(500, maxIterations);
-  // What the loop emits may arrive after the chunk's own report.
-  let reported = 0;
-  const report = (at: number): void => {
-    if (at <= reported) return;
-    reported = at;
-    onProgress?.({ iteration: at, maxIterations, ...(Number.isFinite(objective) && { objective }) });
-  };
-  here.onEmit((_, { iteration: inner }) => report(inner as number));
+  const report = progressOf(onProgress, maxIterations);
+  here.onEmit((_, { iteration: inner }) => report(inner as number, objective));
 
   while (iteration < maxIterations) {
     const stop = Math.min(nextStop(iteration, maxIterations), nextCertificate);
     const before = state;
     const step = on(() => {
-      const { u, ...next } = advance(solver, relaxation)(
-        set.problem,
-        factor,
-        before,
-        scalar(stop - iteration, 'int32'),
-        scalar(iteration, 'int32'),
-      );
+      const counts = [scalar(stop - iteration, 'int32'), scalar(iteration, 'int32')] as const;
+      const { u, ...next } = advance(method)(set.problem, factor, before, ...counts);
       return next;
     });
     await eventLoopTurn();
-    const objectiveNow = on(() => networkObjective(set.problem, mul(step.state.q, step.state.phi)));
+    const objectiveNow = on(() => networkObjective(loss)(set.problem, mul(step.state.q, step.state.phi)));
     const [primalResidual, dualResidual, value] = await readAll([step.primal, step.dual, objectiveNow]);
     disposeTree(before);
     disposeTree([step.primal, step.dual, objectiveNow]);
@@ -170,7 +128,7 @@ export async function solveConvex(here: Work, data: ConvexProblem, settings: Con
       dualResidual,
       rho,
     });
-    report(iteration);
+    report(iteration, objective);
 
     if (settings.rho === undefined && isBalancingPoint(iteration) && iteration < maxIterations) {
       const change = Math.min(10, Math.max(0.1, Math.sqrt(primalResidual / Math.max(dualResidual, 1e-30))));
@@ -204,7 +162,7 @@ class Certifier {
   constructor(
     private readonly here: Work,
     private readonly data: ConvexProblem,
-    private readonly settings: { beta: number; tau: number; solver: InnerSolver; relaxation: number; sigma2: number },
+    private readonly settings: { beta: number; tau: number; method: AdmmMethod; sigma2: number },
   ) {}
 
   /** Enqueues, and gives the event loop a turn: each call traces and compiles at most one Program of some size. */
@@ -216,11 +174,11 @@ class Certifier {
 
   private async setUp(): Promise<NonNullable<Certifier['wide']>> {
     if (this.wide) return this.wide;
-    const { beta, tau, solver, sigma2 } = this.settings;
+    const { beta, tau, method, sigma2 } = this.settings;
     const to64 = (value: Tensor): Tensor => cast(value, 'float64');
     const { x, y, masks, complete } = this.data;
     const data = await this.on(() => ({ x: to64(x), y: to64(y), masks: to64(masks), complete }));
-    const set = await this.on(() => setUp(data.x, data.y, data.masks, { beta, tau, solver }));
+    const set = await this.on(() => setUp(data.x, data.y, data.masks, { beta, tau, solver: method.solver }));
     const directions = await this.on(() =>
       interiorDirections(data.x, set.problem.signs, scalar(30 / sigma2, 'float64')),
     );
@@ -229,19 +187,19 @@ class Certifier {
   }
 
   async certify(state: AdmmState, rho: number): Promise<Omit<ConvexSolution, 'iterations' | 'converged' | 'history'>> {
-    const { solver, relaxation } = this.settings;
+    const { method } = this.settings;
     const { data, set, directions } = await this.setUp();
     const { problem } = set;
-    const factor = await this.on((): AdmmFactor => factorOf(set, rho));
+    const factor = await this.on(() => factorOf(set, rho));
     const refined = await this.on(() => {
-      const refine = advance(solver, relaxation, { silent: true });
-      const start = { q: cast(state.q, 'float64'), phi: cast(state.phi, 'float64'), g: cast(state.g, 'float64') };
+      const start = mapTree(state, (value) => (value.dtype === 'uint32' ? value : cast(value, 'float64')));
+      const refine = advance({ ...method, silent: true });
       return refine(problem, factor, start, scalar(REFINEMENT, 'int32'), scalar(0, 'int32'));
     });
     const raw = await this.on(() => mul(refined.state.q, refined.state.phi));
-    const bound = await this.on(() => lowerBound(problem, factor, refined.state, refined.u));
-    const inside = await this.on(() => feasible(problem, raw, directions));
-    const rawObjective = await this.on(() => networkObjective(problem, raw));
+    const bound = await this.on(() => lowerBound(method.loss)(problem, factor, refined.state, refined.u));
+    const inside = await this.on(() => feasible(method.loss)(problem, raw, directions));
+    const rawObjective = await this.on(() => networkObjective(method.loss)(problem, raw));
     const values = await readAll([
       rawObjective,
       inside.objective,

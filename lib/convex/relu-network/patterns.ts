@@ -1,17 +1,20 @@
 /** Sign patterns D_i = diag(1[X g_i >= 0]): the cells into which the data cut the space of neurons. */
 import { tensor } from '../../core/concrete.js';
 import { NumericalError } from '../../core/errors.js';
-import { concatenate, take } from '../../core/ops/arrays.js';
-import { cast, floor, greaterEqual, mul } from '../../core/ops/elementwise.js';
+import { arange, concatenate, take } from '../../core/ops/arrays.js';
+import { add, cast, floor, greaterEqual, mul, sub } from '../../core/ops/elementwise.js';
 import { matmul } from '../../core/ops/linalg.js';
 import { key, normal, split, uniform } from '../../core/ops/random.js';
 import { sum } from '../../core/ops/reductions.js';
 import type { Tensor } from '../../core/tensor.js';
+import { disposeTree } from '../../core/tree.js';
 import { jit } from '../../transforms/jit.js';
 
 export interface SampledPatterns {
   /** 0/1 masks in the dtype of x, [count, n]: distinct, none of them all zero. */
   readonly masks: Tensor;
+  /** A direction of each, [count, d]. */
+  readonly directions: Tensor;
   readonly count: number;
   /** Directions drawn. */
   readonly draws: number;
@@ -32,6 +35,20 @@ export function patternBound(n: number, rank: number): number {
   return 2 * total;
 }
 
+/** Perturbed copies X + εR of the data, R of random signs, whose patterns are tried, too; the last column stays when it is a bias. */
+export interface Perturbations {
+  readonly epsilon: number;
+  readonly count: number;
+  readonly bias: boolean;
+}
+
+function perturbed(x: Tensor, from: Tensor, { epsilon, bias }: Perturbations): Tensor {
+  const [n, d] = x.shape as [number, number];
+  const signs = sub(mul(cast(greaterEqual(uniform(from, [n, d], { dtype: x.dtype }), 0.5), x.dtype), 2), 1);
+  const movable = cast(arange(d).less(bias ? d - 1 : d), x.dtype);
+  return add(x, mul(mul(signs, movable), epsilon));
+}
+
 /** Draws a batch of directions: their masks [draws, n], and for each mask a fingerprint and its number of ones. */
 const draw = jit((x: Tensor, directions: Tensor, weights: Tensor) => {
   const masks = cast(greaterEqual(matmul(directions, x, { transposeB: true }), 0), x.dtype);
@@ -42,43 +59,66 @@ const draw = jit((x: Tensor, directions: Tensor, weights: Tensor) => {
 });
 
 /**
- * Samples distinct patterns with g ~ N(0, I) (algorithm A of the paper, without perturbations). Ties X g = 0 count as active.
+ * Samples distinct patterns with g ~ N(0, I) (algorithm A of the paper). Ties X g = 0 count as active.
  *
  * @param x  data [n, d], float.
  * @param wanted  patterns to find; fewer are found when the data have fewer, or when `maxDraws` is reached.
  * @param options.maxDraws  Default: 20 draws for each pattern wanted, at least 1,000.
+ * @param options.perturbations  every direction is also tried on perturbed copies of the data; `complete` is false then.
  * @throws {NumericalError} no pattern but the empty one was found.
  */
 export async function samplePatterns(
   x: Tensor,
   wanted: number,
-  { seed, maxDraws = Math.max(1000, 20 * wanted) }: { seed: number; maxDraws?: number },
+  {
+    seed,
+    maxDraws = Math.max(1000, 20 * wanted),
+    perturbations,
+  }: { seed: number; maxDraws?: number; perturbations?: Perturbations },
 ): Promise<SampledPatterns> {
   const [n, d] = x.shape as [number, number];
   const bound = patternBound(n, d);
   const seen = new Set<number>();
   const found: Tensor[] = [];
+  const directions: Tensor[] = [];
   let count = 0;
   let draws = 0;
   let [next, weightKey] = split(key(seed)) as [Tensor, Tensor];
   const scale = 2 ** (52 - Math.ceil(Math.log2(n + 1)));
   const weights = floor(mul(uniform(weightKey, [n], { dtype: 'float64' }), scale));
-  while (count < wanted && draws < maxDraws && seen.size < bound) {
+  const copies = [x];
+  for (let k = 0; perturbations && k < perturbations.count; k++) {
+    const [own, rest] = split(next) as [Tensor, Tensor];
+    next = rest;
+    copies.push(perturbed(x, own, perturbations));
+  }
+  while (count < wanted && draws < maxDraws && (perturbations || seen.size < bound)) {
     const size = Math.min(maxDraws - draws, Math.max(64, 2 * (wanted - count)));
     const [own, rest] = split(next) as [Tensor, Tensor];
     next = rest;
-    const batch = draw(x, normal(own, [size, d], { dtype: x.dtype }), weights);
-    const [fingerprints, ones] = await Promise.all([batch.fingerprints.data(), batch.ones.data()]);
+    const drawn = normal(own, [size, d], { dtype: x.dtype });
+    const batches = copies.map((copy) => draw(copy, drawn, weights));
+    const read = await Promise.all(
+      batches.map(async ({ fingerprints, ones }) => [await fingerprints.data(), await ones.data()] as const),
+    );
+    // Row c size + k of all masks: direction k on copy c.
     const fresh: number[] = [];
     for (let k = 0; k < size && count + fresh.length < wanted; k++) {
-      const fingerprint = fingerprints[k] as number;
-      if (seen.has(fingerprint)) continue;
-      seen.add(fingerprint);
-      // The empty pattern contributes nothing to any prediction.
-      if (ones[k] !== 0) fresh.push(k);
+      for (const [c, [fingerprints, ones]] of read.entries()) {
+        const fingerprint = fingerprints[k] as number;
+        if (count + fresh.length === wanted || seen.has(fingerprint)) continue;
+        seen.add(fingerprint);
+        // The empty pattern contributes nothing to any prediction.
+        if (ones[k] !== 0) fresh.push(c * size + k);
+      }
     }
-    if (fresh.length > 0) found.push(take(batch.masks, tensor(Int32Array.from(fresh))));
-    for (const part of Object.values(batch)) part.dispose();
+    if (fresh.length > 0) {
+      const all = concatenateRows(batches.map(({ masks }) => masks));
+      found.push(take(all, tensor(Int32Array.from(fresh))));
+      directions.push(take(drawn, tensor(Int32Array.from(fresh, (row) => row % size))));
+      all.dispose();
+    }
+    disposeTree([batches, drawn]);
     count += fresh.length;
     draws += size;
   }
@@ -88,7 +128,13 @@ export async function samplePatterns(
     });
   }
   const masks = concatenateRows(found);
-  return { masks, count, draws, complete: seen.size >= bound };
+  return {
+    masks,
+    directions: concatenateRows(directions),
+    count,
+    draws,
+    complete: !perturbations && seen.size >= bound,
+  };
 }
 
 function concatenateRows(parts: readonly Tensor[]): Tensor {

@@ -98,6 +98,41 @@ export async function checkTargets(op: string, targets: Matrix, n: number, task:
   return { y: tensor(Float64Array.from(signs), { dtype: x.dtype, shape: [positive.length, n] }), classes };
 }
 
+/**
+ * Targets [n, C] of a trained network: values, or −1/+1 for its classes.
+ * @throws as `checkTargets`; {DomainError} a label that was not there in training.
+ */
+export async function targetsOf(
+  op: string,
+  targets: Matrix,
+  n: number,
+  outputs: number,
+  classes: readonly number[],
+  dtype: 'float32' | 'float64',
+): Promise<Tensor> {
+  const given = targets instanceof Tensor ? targets : tensor(targets);
+  const columns = given.rank === 2 ? (given.shape[1] as number) : 1;
+  const expected = classes.length > 0 ? 1 : outputs;
+  if (given.rank > 2 || given.shape[0] !== n || columns !== expected) {
+    throw new ShapeError(op, `Expected y with ${expected} for each of the ${n} rows of x, received ${given.type}`);
+  }
+  const values = await given.data();
+  if (classes.length === 0) return tensor(Float64Array.from(values), { dtype, shape: [n, outputs] });
+  const unknown = values.findIndex((label) => !classes.includes(label));
+  if (unknown >= 0) {
+    throw new DomainError(
+      op,
+      `Expected labels out of ${classes.join(', ')}, received ${values[unknown]} in row ${unknown}`,
+      {
+        details: { row: unknown },
+      },
+    );
+  }
+  const positive = classes.length === 2 ? classes.slice(1) : classes;
+  const signs = Array.from(values).flatMap((label) => positive.map((own) => (own === label ? 1 : -1)));
+  return tensor(Float64Array.from(signs), { dtype, shape: [n, outputs] });
+}
+
 /** x with a column of ones. */
 export function withBias(x: Tensor): Tensor {
   return concatenate([x, ones([x.shape[0] as number, 1], { dtype: x.dtype })], 1);
