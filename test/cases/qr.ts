@@ -76,7 +76,7 @@ const qrRow: Row = {
       [129, 129],
       [700, 8, 6],
     ].map((shape) => example(`[${shape}]`, [matrix(shape)], { differentiate: false })),
-    example('one of two with NaN', [{ shape: [2, 2, 2], values: [2, 1, 0.5, 2, 1, 2, Number.NaN, 4] }], {
+    example('one of two with NaN', [{ shape: [2, 2, 2], values: [2, 1, 0.5, 3, 1, 2, Number.NaN, 4] }], {
       differentiate: false,
     }),
   ],

@@ -10,7 +10,7 @@ import { dtypesOf, toTensor } from './operands.js';
 
 const LANES = 3;
 /** What is larger than this tests kernels rather than rules. */
-const LARGEST = 2000;
+const LARGEST = 1000;
 
 /** Operands of one lane; fixed elements are rotated, so that lanes differ. */
 function laneOperands(row: Row, one: Case, dtype: DType, lane: number): Values[] {
