@@ -1,4 +1,5 @@
 /** Tensors as values: what goes in comes out, and what cannot go in is refused by name. */
+import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -170,6 +171,16 @@ describe('ownership', () => {
 
   it('a scope refuses a function that waits', () => {
     expect(thrown(() => scope(async () => ones([1])))).toMatchObject({ name: 'DisposedError' });
+  });
+});
+
+describe('methods', () => {
+  it('every one that the types promise is there', async () => {
+    const source = await readFile(new URL('../../lib/core/fluent.ts', import.meta.url), 'utf8');
+    const promised = [...source.matchAll(/^ {4}(\w+)\(.*\): Tensor;$/gm)].map((match) => match[1] as string);
+    expect(promised.length).toBeGreaterThan(40);
+    const x = ones([2, 2]) as unknown as Record<string, unknown>;
+    expect(promised.filter((name) => typeof x[name] !== 'function')).toEqual([]);
   });
 });
 

@@ -1,5 +1,5 @@
 /**
- * The examples in docs/ that are marked ```js runnable (or ts) run. One that begins with imports is a module of its own; those that
+ * The scripts of examples/ run, and so do the examples of the README and of docs/ that are marked ```js runnable (or ts). One that begins with imports is a module of its own; those that
  * follow without imports continue it.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 
-const docs = join(import.meta.dirname, '..', '..', 'docs');
+const root = join(import.meta.dirname, '..', '..');
 const library = pathToFileURL(join(import.meta.dirname, '..', '..', 'lib', 'index.ts')).href;
 const folder = mkdtempSync(join(import.meta.dirname, 'page-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -19,7 +19,7 @@ interface Example {
 }
 
 function examplesOf(page: string): Example[] {
-  const text = readFileSync(join(docs, page), 'utf8');
+  const text = readFileSync(join(root, page), 'utf8');
   const examples: Example[] = [];
   for (const match of text.matchAll(/^```(js|ts) runnable\n([\s\S]*?)^```$/gm)) {
     const [, language, code] = match as unknown as [string, string, string];
@@ -31,13 +31,20 @@ function examplesOf(page: string): Example[] {
   return examples;
 }
 
-const examples = readdirSync(docs)
-  .filter((page) => page.endsWith('.md'))
-  .flatMap(examplesOf);
+const pages = readdirSync(join(root, 'docs')).filter((page) => page.endsWith('.md'));
+const examples: Example[] = ['README.md', ...pages.map((page) => `docs/${page}`)].flatMap(examplesOf);
+for (const script of readdirSync(join(root, 'examples'))) {
+  examples.push({
+    name: `examples/${script}`,
+    language: 'js',
+    code: readFileSync(join(root, 'examples', script), 'utf8'),
+  });
+}
 
-describe('examples in docs/', () => {
+describe('examples', () => {
   it('are there', () => {
-    expect(examples.map(({ name }) => name.split(',')[0])).toContain('transforms.md');
+    const sources = examples.map(({ name }) => name.split(',')[0]);
+    expect(sources).toEqual(expect.arrayContaining(['README.md', 'docs/transforms.md', 'examples/first-program.mjs']));
   });
 
   it.each(examples.map((example) => [example.name, example] as const))('%s', async (name, { language, code }) => {
