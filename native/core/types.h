@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "native/backend/backend.h"
+#include "native/backend/description.h"
 
 namespace cotangent {
 
@@ -16,14 +16,6 @@ using Type = ct_type;  // dims beyond the rank are zero
 constexpr int64_t kMaxBytes = int64_t{1} << 53;  // of one tensor: sizes stay exact as JavaScript numbers
 
 inline int64_t dtype_bytes(int32_t dtype) { return dtype == CT_FLOAT64 ? 8 : dtype == CT_BOOL ? 1 : 4; }
-
-inline int64_t element_count(const Type& type) {
-  int64_t count = 1;
-  for (int32_t k = 0; k < type.rank; ++k) count *= type.dims[k];
-  return count;
-}
-
-inline int64_t byte_count(const Type& type) { return element_count(type) * dtype_bytes(type.dtype); }
 
 inline bool operator==(const Type& a, const Type& b) {
   if (a.dtype != b.dtype || a.rank != b.rank) return false;
