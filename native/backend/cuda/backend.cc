@@ -1,0 +1,175 @@
+// CUDA behind the backend ABI: nothing in here computes; kernels are found by name in the registry.
+#include "native/backend/backend.h"
+
+#include <cuda_runtime.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "native/backend/cuda/device.h"
+#include "native/backend/cuda/kernel.h"
+#include "native/backend/guard.h"
+#include "native/kernels/elementwise/formulas.h"
+
+struct ct_device {
+  cotangent::cuda::Device device;
+  cotangent::cuda::Registry registry;
+
+  explicit ct_device(int index) : device(index) {}
+};
+
+struct ct_queue {
+  cotangent::cuda::Device& device;
+};
+
+struct ct_op {
+  std::string name;
+  std::unique_ptr<cotangent::cuda::Kernel> kernel;
+};
+
+namespace cotangent::cuda {
+namespace {
+
+#if defined(COTANGENT_CUDA_EMULATED)
+constexpr const char* kName = "cuda:emulated";
+#else
+constexpr const char* kName = "cuda";
+#endif
+
+int32_t formula(const char* kernel) {
+  for (int row = 0; row < formula::kFormulaCount; ++row) {
+    if (std::strcmp(formula::kFormulas[row].name, kernel) == 0) return row;
+  }
+  return -1;
+}
+
+// "13.0" from 13000.
+std::string version(int number) { return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10); }
+
+// Why there is no device `index`, in the words of the one who has to do something about it.
+void expect_device(int32_t index) {
+  int driver = 0, runtime = 0, count = 0;
+  require(cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion");
+  require(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
+  if (driver == 0) {
+    throw KernelError{CT_DEVICE, "Expected an NVIDIA driver, received none. Hint: install one that supports CUDA " +
+                                     version(runtime) + "."};
+  }
+  const cudaError_t counted = cudaGetDeviceCount(&count);
+  if (counted == cudaErrorInsufficientDriver) {
+    throw KernelError{CT_DEVICE, "Expected a driver for CUDA " + version(runtime) + ", received one for CUDA " +
+                                     version(driver) + ". Hint: update the NVIDIA driver."};
+  }
+  if (counted == cudaErrorNoDevice || (counted == cudaSuccess && count == 0)) {
+    throw KernelError{CT_DEVICE,
+                      "Expected a CUDA device, received none. Hint: CUDA_VISIBLE_DEVICES may hide the ones there are."};
+  }
+  require(counted, "cudaGetDeviceCount");
+  if (index >= 0 && index < count) return;
+  throw KernelError{CT_DEVICE, "Expected a device number from 0 to " + std::to_string(count - 1) + ", received " +
+                                   std::to_string(index) + "."};
+}
+
+int32_t device_open(int32_t index, ct_device** device, ct_error* error) {
+  return guarded(error, "device", [&]() -> int32_t {
+    expect_device(index);
+    auto opened = std::make_unique<ct_device>(index);
+    Registry& registry = opened->registry;
+    register_movement(registry);
+    *device = opened.release();
+    return CT_OK;
+  });
+}
+
+void device_close(ct_device* device) { delete device; }
+
+// In the stream's order, like every use of the memory, so that neither call waits for the device.
+int32_t allocate(ct_device* device, uint64_t bytes, void** pointer, ct_error* error) {
+  if (const ct_code code = device->device.select(error); code != CT_OK) return code;
+  const cudaError_t status = cudaMallocAsync(pointer, bytes, device->device.stream());
+  if (status == cudaErrorMemoryAllocation) cudaGetLastError();  // not an error of the next launch
+  return check(status, error, "cudaMallocAsync");
+}
+
+void release(ct_device* device, void* pointer, uint64_t) {
+  if (device->device.select(nullptr) == CT_OK) cudaFreeAsync(pointer, device->device.stream());
+}
+
+int32_t write(ct_queue* queue, void* to, const void* from, uint64_t bytes, ct_error* error) {
+  if (const ct_code code = queue->device.select(error); code != CT_OK) return code;
+  return queue->device.staging().write(queue->device.stream(), to, from, bytes, error);
+}
+
+int32_t read(ct_queue* queue, void* to, const void* from, uint64_t bytes, ct_error* error) {
+  if (const ct_code code = queue->device.select(error); code != CT_OK) return code;
+  return queue->device.staging().read(queue->device.stream(), to, from, bytes, error);
+}
+
+int32_t copy(ct_queue* queue, void* to, const void* from, uint64_t bytes, ct_error* error) {
+  if (const ct_code code = queue->device.select(error); code != CT_OK) return code;
+  return check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, queue->device.stream()), error,
+               "cudaMemcpyAsync");
+}
+
+int32_t prepare(ct_device* device, const ct_op_desc* desc, ct_op** op, ct_op_info* info, ct_error* error) {
+  return guarded(error, desc->kernel, [&]() -> int32_t {
+    const Prepare kernel = device->registry.find(desc->kernel);
+    if (!kernel) throw KernelError{CT_INTERNAL, "Expected a kernel of the CUDA device, received an unknown name."};
+    check_description(*desc);
+    require(cudaSetDevice(device->device.index()), "cudaSetDevice");
+    auto prepared = std::make_unique<ct_op>();
+    prepared->name = desc->kernel;
+    prepared->kernel = kernel(OpDesc(*desc), device->device);
+    info->estimated_ns = prepared->kernel->estimated_ns;
+    std::memcpy(info->in_place, prepared->kernel->in_place, sizeof info->in_place);
+    *op = prepared.release();
+    return CT_OK;
+  });
+}
+
+void op_destroy(ct_op* op) { delete op; }
+
+uint64_t workspace_bytes(const ct_op* op, int32_t) { return op->kernel->workspace_bytes(); }
+
+// The stream takes launches faster than the device runs them: nothing is gained by cutting one.
+int32_t pieces(const ct_op*, int32_t) { return 1; }
+
+int32_t queue_create(ct_device* device, int32_t, ct_queue** queue, ct_error* error) {
+  return guarded(error, "queue", [&]() -> int32_t {
+    *queue = new ct_queue{device->device};
+    return CT_OK;
+  });
+}
+
+void queue_destroy(ct_queue* queue) { delete queue; }
+
+int32_t run(const ct_op* op, ct_queue* queue, const void* const* in, void* const* out, void* workspace, int32_t,
+            ct_error* error) {
+  return guarded(error, op->name, [&]() -> int32_t {
+    ct_code code = queue->device.select(error);
+    if (code == CT_OK) code = op->kernel->run(Launch{in, out, workspace, queue->device}, error);
+    if (code != CT_OK && error) {
+      error->code = code;
+      std::snprintf(error->op, sizeof error->op, "%s", op->name.c_str());
+    }
+    return code;
+  });
+}
+
+int32_t synchronize(ct_queue* queue, ct_error* error) {
+  if (const ct_code code = queue->device.select(error); code != CT_OK) return code;
+  return check(cudaStreamSynchronize(queue->device.stream()), error, "cudaStreamSynchronize");
+}
+
+constexpr ct_backend kBackend = {
+    CT_BACKEND_ABI, kName,   formula,    device_open,     device_close, allocate,     release,       write, read,
+    copy,           prepare, op_destroy, workspace_bytes, pieces,       queue_create, queue_destroy, run,   synchronize,
+};
+
+}  // namespace
+}  // namespace cotangent::cuda
+
+extern "C" __attribute__((visibility("default"))) const ct_backend* cotangent_backend(void) {
+  return &cotangent::cuda::kBackend;
+}

@@ -1,0 +1,104 @@
+// An opened GPU: its stream, the libraries' handles on it, and the staging memory that host data passes through.
+//
+// A device has one stream. Everything is queued on it in order, whichever thread asks, so a block of memory that the
+// core hands out again is written only after its last use.
+#ifndef COTANGENT_BACKEND_CUDA_DEVICE_H
+#define COTANGENT_BACKEND_CUDA_DEVICE_H
+
+#include <cublas_v2.h>
+#include <cuda_runtime.h>
+#include <cusolverDn.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "native/backend/description.h"
+
+namespace cotangent::cuda {
+
+// What a status of the runtime or of a library means to the core; CT_OK for success. The message names the call.
+ct_code check(cudaError_t status, ct_error* error, const char* call);
+ct_code check(cublasStatus_t status, ct_error* error, const char* call);
+ct_code check(cusolverStatus_t status, ct_error* error, const char* call);
+
+// The same for code that may throw: `prepare` and `device_open`.
+void require(cudaError_t status, const char* call);
+void require(cublasStatus_t status, const char* call);
+void require(cusolverStatus_t status, const char* call);
+
+// Pinned host memory in a ring of slots. A slot is used again when the copy that it took part in is over.
+class Staging {
+ public:
+  static constexpr uint64_t kSlotBytes = 4 << 20;
+  static constexpr int kSlots = 4;
+
+  Staging();
+  ~Staging();
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+
+  // Returns when `from` may be changed; the copy to the device follows in the stream's order.
+  ct_code write(cudaStream_t stream, void* to_device, const void* from_host, uint64_t bytes, ct_error* error);
+  // Returns when the data is there.
+  ct_code read(cudaStream_t stream, void* to_host, const void* from_device, uint64_t bytes, ct_error* error);
+
+ private:
+  struct Slot {
+    char* memory = nullptr;
+    cudaEvent_t free = nullptr;  // recorded behind the slot's last use
+  };
+
+  Slot slots_[kSlots];
+  int next_ = 0;
+  std::mutex mutex_;
+};
+
+class Device {
+ public:
+  // Throws KernelError: no such device, no memory for what it needs.
+  explicit Device(int index);
+  ~Device();
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  // The calling thread's current device becomes this one. The runtime keeps one current device a thread.
+  ct_code select(ct_error* error) const;
+
+  cudaStream_t stream() const { return stream_; }
+  const cudaDeviceProp& properties() const { return properties_; }
+  Staging& staging() { return staging_; }
+  int index() const { return index_; }
+
+  // Handles on the stream, made when first asked for. Only the thread that runs kernels uses them, and `prepare` for
+  // sizes of workspaces. Null, with `error` set, when they cannot be made.
+  cublasHandle_t blas(ct_error* error);
+  cusolverDnHandle_t solver(ct_error* error);
+
+  // Blocks of a one-dimensional grid-stride loop over `items` work items, `block` threads each: enough to fill the
+  // device at the kernel's own occupancy, no more than there is work for, at least 1.
+  template <class... P>
+  unsigned grid(void (*kernel)(P...), int64_t items, unsigned block, size_t shared_bytes = 0) const {
+    const int64_t wanted = (items + block - 1) / block;
+    const int64_t resident = resident_blocks(reinterpret_cast<const void*>(kernel), block, shared_bytes);
+    return static_cast<unsigned>(wanted < 1 ? 1 : wanted < resident ? wanted : resident);
+  }
+
+ private:
+  // Blocks of the kernel that the whole device holds at once.
+  int64_t resident_blocks(const void* kernel, unsigned block, size_t shared_bytes) const;
+
+  const int index_;
+  cudaDeviceProp properties_{};
+  cudaStream_t stream_ = nullptr;
+  cublasHandle_t blas_ = nullptr;
+  cusolverDnHandle_t solver_ = nullptr;
+  Staging staging_;
+  mutable std::mutex mutex_;  // guards the handles and the cache of occupancies
+  mutable std::map<std::pair<const void*, std::pair<unsigned, size_t>>, int64_t> occupancy_;
+};
+
+}  // namespace cotangent::cuda
+
+#endif

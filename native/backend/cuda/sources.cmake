@@ -1,0 +1,4 @@
+# The sources of the CUDA backend, the same for nvcc and for host emulation.
+file(GLOB_RECURSE COTANGENT_CUDA_SOURCES CONFIGURE_DEPENDS
+  ${CMAKE_SOURCE_DIR}/native/backend/cuda/*.cc ${CMAKE_SOURCE_DIR}/native/backend/cuda/*.cu
+  ${CMAKE_SOURCE_DIR}/native/kernels/*_cuda.cc ${CMAKE_SOURCE_DIR}/native/kernels/*.cu)
