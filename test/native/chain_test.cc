@@ -24,7 +24,7 @@ int64_t product(const std::vector<int64_t>& dims) {
 
 template <class T>
 void fill(Buffer& buffer, const ct_type& type, Random& random) {
-  for (int64_t i = 0; i < cpu::element_count(type); ++i) {
+  for (int64_t i = 0; i < element_count(type); ++i) {
     if (type.dtype == CT_BOOL) {
       buffer.as<uint8_t>()[i] = static_cast<uint8_t>(random.below(2));
     } else if constexpr (std::is_floating_point_v<T>) {
@@ -44,7 +44,7 @@ void check_chain(const Chain& chain, Random& random, int threads, bool reuse, co
   std::vector<Buffer> buffers;
   std::vector<const void*> in;
   for (const ct_type& type : chain.in) {
-    buffers.emplace_back(cpu::byte_count(type));
+    buffers.emplace_back(byte_count(type));
     fill<T>(buffers.back(), type, random);
   }
   for (Buffer& buffer : buffers) in.push_back(buffer.data());
@@ -56,7 +56,7 @@ void check_chain(const Chain& chain, Random& random, int threads, bool reuse, co
   const auto kernel = prepare(described);
 
   std::vector<Buffer> results;
-  for (const ct_type& type : chain.out()) results.emplace_back(cpu::byte_count(type));
+  for (const ct_type& type : chain.out()) results.emplace_back(byte_count(type));
   std::vector<void*> out;
   uint64_t taken = 0;
   for (size_t j = 0; j < results.size(); ++j) {
@@ -285,7 +285,7 @@ void expect_rejected(const char* what, ct_code code, Edit edit) {
   try {
     prepare("chain", in, out, params, {});
     CHECK(false, "%s was accepted", what);
-  } catch (const cpu::KernelError& error) {
+  } catch (const KernelError& error) {
     CHECK(error.code == code, "%s: code %d: %s", what, error.code, error.message.c_str());
   }
 }

@@ -120,7 +120,7 @@ inline std::unique_ptr<cpu::Kernel> prepare(const char* name, const std::vector<
                         out.data(),
                         params.data(),
                         constants.empty() ? nullptr : constants.data()};
-  return registry.find(name)(cpu::OpDesc(desc));
+  return registry.find(name)(OpDesc(desc));
 }
 
 inline std::unique_ptr<cpu::Kernel> prepare(const Chain& chain) {

@@ -360,7 +360,7 @@ void test_integers() {
   bool refused = false;
   try {
     prepare(chain);
-  } catch (const cpu::KernelError& error) {
+  } catch (const KernelError& error) {
     refused = error.code == CT_DTYPE;
   }
   CHECK(refused, "exp of integers was accepted");

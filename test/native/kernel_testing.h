@@ -68,7 +68,7 @@ inline Value random_value(int32_t dtype, const Dims& dims, Random& random) {
 inline Value indices(const Dims& dims, std::vector<double> data) { return value(CT_INT32, dims, std::move(data)); }
 
 inline Buffer to_buffer(const Value& value) {
-  Buffer buffer(cpu::byte_count(value.type));
+  Buffer buffer(byte_count(value.type));
   with_type(value.type.dtype, [&](auto type) {
     using T = decltype(type);
     for (size_t i = 0; i < value.data.size(); ++i) buffer.as<T>()[i] = static_cast<T>(value.data[i]);
@@ -77,7 +77,7 @@ inline Buffer to_buffer(const Value& value) {
 }
 
 inline Value from_buffer(const ct_type& type, Buffer& buffer) {
-  Value value{type, std::vector<double>(static_cast<size_t>(cpu::element_count(type)))};
+  Value value{type, std::vector<double>(static_cast<size_t>(element_count(type)))};
   with_type(type.dtype, [&](auto element) {
     using T = decltype(element);
     for (size_t i = 0; i < value.data.size(); ++i) value.data[i] = static_cast<double>(buffer.as<T>()[i]);
@@ -129,7 +129,7 @@ inline std::unique_ptr<cpu::Kernel> prepare_kernel(const char* name, const std::
                         out.data(),
                         params.data(),
                         nullptr};
-  return all_kernels().find(name)(cpu::OpDesc(desc));
+  return all_kernels().find(name)(OpDesc(desc));
 }
 
 inline std::vector<Buffer> launch(const cpu::Kernel& kernel, Parallel& parallel, const std::vector<Value>& in,
@@ -138,7 +138,7 @@ inline std::vector<Buffer> launch(const cpu::Kernel& kernel, Parallel& parallel,
   for (const Value& value : in) in_buffers.push_back(to_buffer(value));
   for (size_t k = 0; k < out.size(); ++k) {
     const bool shared = k == 0 && shared_input >= 0;
-    out_buffers.push_back(shared ? to_buffer(in[static_cast<size_t>(shared_input)]) : Buffer(cpu::byte_count(out[k])));
+    out_buffers.push_back(shared ? to_buffer(in[static_cast<size_t>(shared_input)]) : Buffer(byte_count(out[k])));
   }
   std::vector<const void*> in_pointers;
   std::vector<void*> out_pointers;
@@ -248,7 +248,7 @@ inline void check_refused(const char* name, const std::vector<ct_type>& in, cons
   try {
     prepare_kernel(name, values, out, params);
     CHECK(false, "%s accepted what it must refuse", name);
-  } catch (const cpu::KernelError& error) {
+  } catch (const KernelError& error) {
     CHECK(error.code == code, "%s: expected code %d, received %d: %s", name, code, error.code, error.message.c_str());
     CHECK(error.message.rfind("Expected ", 0) == 0 && error.message.find(", received ") != std::string::npos, "%s",
           error.message.c_str());

@@ -54,7 +54,7 @@ void check_factor(int32_t dtype, int64_t batch, int64_t n, int cut, Random& rand
     }
   }
   // |A - L L^T| <= (n + 1) eps |L| |L^T| <= a few eps here, because all but the diagonal is small.
-  CHECK(worst <= 8 * epsilon(dtype), "%s n %d: residual %g", cpu::dtype_name(dtype), static_cast<int>(n), worst);
+  CHECK(worst <= 8 * epsilon(dtype), "%s n %d: residual %g", dtype_name(dtype), static_cast<int>(n), worst);
 }
 
 void check_failures(int32_t dtype, int64_t n, int cut, Random& random) {
@@ -125,8 +125,8 @@ void check_solve(int32_t dtype, const Dims& batch, int64_t n, int64_t k, int cut
       }
     }
     // Small entries off the diagonal: each row is a sum of terms that shrink with n, rounded at the size of b.
-    CHECK(worst <= 12 * epsilon(dtype), "%s n %d k %d variant %d: residual %g", cpu::dtype_name(dtype),
-          static_cast<int>(n), static_cast<int>(k), variant, worst);
+    CHECK(worst <= 12 * epsilon(dtype), "%s n %d k %d variant %d: residual %g", dtype_name(dtype), static_cast<int>(n),
+          static_cast<int>(k), variant, worst);
   }
 }
 

@@ -38,7 +38,7 @@ void check_product(int32_t dtype, const Shape& s, bool ta, bool tb, int cut, Ran
         }
         const double received = c.data[static_cast<size_t>((i * s.m + r) * s.n + q)];
         CHECK(std::abs(received - sum) <= allowed, "%s m %d n %d k %d %d%d: expected %.17g, received %.17g",
-              cpu::dtype_name(dtype), static_cast<int>(s.m), static_cast<int>(s.n), static_cast<int>(s.k), ta, tb, sum,
+              dtype_name(dtype), static_cast<int>(s.m), static_cast<int>(s.n), static_cast<int>(s.k), ta, tb, sum,
               received);
       }
     }
@@ -57,8 +57,8 @@ void check_sum(int32_t dtype, const Shape& s, double alpha, double beta, int cut
   const Value sum = run_one("matmul", {a, b, c}, type, {0, 0, alpha, beta}, cut);
   for (size_t i = 0; i < sum.data.size(); ++i) {
     const double wanted = alpha * product.data[i] + beta * c.data[i];
-    CHECK(std::abs(sum.data[i] - wanted) <= allowed, "%s: expected %.17g, received %.17g", cpu::dtype_name(dtype),
-          wanted, sum.data[i]);
+    CHECK(std::abs(sum.data[i] - wanted) <= allowed, "%s: expected %.17g, received %.17g", dtype_name(dtype), wanted,
+          sum.data[i]);
   }
 }
 

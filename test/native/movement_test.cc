@@ -15,8 +15,8 @@ std::vector<double> doubles(const Dims& dims) { return {dims.begin(), dims.end()
 // result[index] = x[source(index)].
 std::vector<double> pick(const Value& x, const Dims& dims, const std::function<Dims(const Dims&)>& source) {
   std::vector<double> picked;
-  for_each_index(dims,
-                 [&](const Dims& index) { picked.push_back(x.data[offset_of(cpu::dims(x.type), source(index))]); });
+  for_each_index(
+      dims, [&](const Dims& index) { picked.push_back(x.data[offset_of(cotangent::dims(x.type), source(index))]); });
   return picked;
 }
 

@@ -76,7 +76,7 @@ void layout() {
                                          : std::erfc(z * 0.70710678118654752440L) / 2 - tail;
         const double error = static_cast<double>(std::abs(off) / density / z);
         const double allowed = 6 * (dtype == CT_FLOAT32 ? FLT_EPSILON : DBL_EPSILON);
-        CHECK(error <= allowed, "%s element %zu: z %.17Lg, relative error %g", cpu::dtype_name(dtype), i, z, error);
+        CHECK(error <= allowed, "%s element %zu: z %.17Lg, relative error %g", dtype_name(dtype), i, z, error);
       }
     }
   }

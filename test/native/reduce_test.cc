@@ -57,7 +57,7 @@ Dims without(const Dims& dims, unsigned axes) {
 }
 
 Reference reference(Kind kind, const Value& x, unsigned axes) {
-  const Dims from = cpu::dims(x.type), to = without(from, axes);
+  const Dims from = dims(x.type), to = without(from, axes);
   Reference r{std::vector<long double>(static_cast<size_t>(count_of(to)), identity(kind, x.type.dtype)),
               std::vector<double>(static_cast<size_t>(count_of(to)))};
   size_t i = 0;
@@ -79,7 +79,7 @@ std::vector<double> axes_params(unsigned axes) {
 
 void check_reduction(Kind kind, const Value& x, unsigned axes) {
   const int32_t dtype = x.type.dtype;
-  const Dims from = cpu::dims(x.type), to = without(from, axes);
+  const Dims from = dims(x.type), to = without(from, axes);
   const Value y = run_one(name_of(kind), {x}, type_of(dtype, to), axes_params(axes));
   const Reference expected = reference(kind, x, axes);
   const double eps = dtype == CT_FLOAT32 ? FLT_EPSILON : dtype == CT_FLOAT64 ? DBL_EPSILON : 0;
@@ -96,7 +96,7 @@ void check_reduction(Kind kind, const Value& x, unsigned axes) {
     const long double error = std::abs(static_cast<long double>(y.data[i]) - expected.result[i]);
     CHECK(same(y.data[i], round_to(dtype, static_cast<double>(expected.result[i]))) || error <= allowed,
           "%s of %s axes %u element %zu: expected %.17Lg, received %.17g, allowed %g", name_of(kind),
-          cpu::describe(x.type).c_str(), axes, i, expected.result[i], y.data[i], allowed);
+          describe(x.type).c_str(), axes, i, expected.result[i], y.data[i], allowed);
   }
 }
 
