@@ -1,0 +1,180 @@
+// Runs one equation on the CPU backend and on the CUDA backend under host emulation, through the backend ABI, and
+// compares. The CPU's kernels have tests of their own against arithmetic written for clarity.
+#ifndef COTANGENT_TEST_CUDA_TESTING_H
+#define COTANGENT_TEST_CUDA_TESTING_H
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+
+#include "test/native/kernel_testing.h"
+
+namespace cotangent::testing {
+
+// A backend, its device and a queue.
+class Opened {
+ public:
+  explicit Opened(const ct_backend& backend) : backend_(backend) {
+    ct_error error{};
+    CHECK(backend_.device_open(0, &device_, &error) == CT_OK, "%s", error.message);
+    CHECK(backend_.queue_create(device_, 1, &queue_, &error) == CT_OK, "%s", error.message);
+  }
+  ~Opened() {
+    backend_.queue_destroy(queue_);
+    backend_.device_close(device_);
+  }
+  Opened(const Opened&) = delete;
+  Opened& operator=(const Opened&) = delete;
+
+  // Runs the equation; result `shared.first` (if >= 0) shares the buffer of operand `shared.second`.
+  std::vector<Value> run(const char* kernel, const std::vector<Value>& in, const std::vector<ct_type>& out,
+                         const std::vector<double>& params, std::pair<int, int> shared = {-1, -1}) {
+    const Prepared op(*this, kernel, in, out, params);
+    std::vector<void*> results;
+    std::vector<const void*> operands;
+    std::vector<Memory> memory;
+    ct_error error{};
+    for (const Value& value : in) {
+      Buffer host = to_buffer(value);
+      memory.emplace_back(*this, host.bytes());
+      CHECK(backend_.write(queue_, memory.back().pointer, host.data(), static_cast<uint64_t>(host.bytes()), &error) ==
+                CT_OK,
+            "%s", error.message);
+      operands.push_back(memory.back().pointer);
+    }
+    for (size_t j = 0; j < out.size(); ++j) {
+      if (shared.first == static_cast<int>(j)) {
+        results.push_back(const_cast<void*>(operands[static_cast<size_t>(shared.second)]));
+      } else {
+        memory.emplace_back(*this, byte_count(out[j]));
+        results.push_back(memory.back().pointer);
+      }
+    }
+    const int32_t threads = 1;
+    memory.emplace_back(*this, static_cast<int64_t>(backend_.workspace_bytes(op.op, threads)));
+    void* const workspace = memory.back().pointer;
+    for (int32_t piece = 0; piece < backend_.pieces(op.op, threads); ++piece) {
+      CHECK(backend_.run(op.op, queue_, operands.data(), results.data(), workspace, piece, &error) == CT_OK, "%s",
+            error.message);
+    }
+    CHECK(backend_.synchronize(queue_, &error) == CT_OK, "%s: %s", kernel, error.message);
+    std::vector<Value> values;
+    for (size_t j = 0; j < out.size(); ++j) {
+      Buffer host(byte_count(out[j]));
+      CHECK(backend_.read(queue_, host.data(), results[j], static_cast<uint64_t>(host.bytes()), &error) == CT_OK, "%s",
+            error.message);
+      values.push_back(from_buffer(out[j], host));
+    }
+    return values;
+  }
+
+  ct_op_info info(const char* kernel, const std::vector<Value>& in, const std::vector<ct_type>& out,
+                  const std::vector<double>& params) {
+    return Prepared(*this, kernel, in, out, params).info;
+  }
+
+ private:
+  struct Memory {
+    Memory(Opened& owner, int64_t bytes) : owner(owner), bytes(static_cast<uint64_t>(bytes > 0 ? bytes : 1)) {
+      ct_error error{};
+      CHECK(owner.backend_.allocate(owner.device_, this->bytes, &pointer, &error) == CT_OK, "%s", error.message);
+    }
+    Memory(Memory&& other) noexcept : owner(other.owner), bytes(other.bytes), pointer(other.pointer) {
+      other.pointer = nullptr;
+    }
+    ~Memory() {
+      if (pointer) owner.backend_.release(owner.device_, pointer, bytes);
+    }
+    Opened& owner;
+    uint64_t bytes;
+    void* pointer = nullptr;
+  };
+
+  struct Prepared {
+    Prepared(Opened& owner, const char* kernel, const std::vector<Value>& in, const std::vector<ct_type>& out,
+             const std::vector<double>& params)
+        : backend(owner.backend_) {
+      std::vector<ct_type> types;
+      for (const Value& value : in) types.push_back(value.type);
+      const ct_op_desc desc{kernel,
+                            static_cast<int32_t>(in.size()),
+                            static_cast<int32_t>(out.size()),
+                            static_cast<int32_t>(params.size()),
+                            types.data(),
+                            out.data(),
+                            params.data(),
+                            nullptr};
+      ct_error error{};
+      CHECK(backend.prepare(owner.device_, &desc, &op, &info, &error) == CT_OK, "%s", error.message);
+    }
+    ~Prepared() { backend.op_destroy(op); }
+    Prepared(const Prepared&) = delete;
+    Prepared& operator=(const Prepared&) = delete;
+    const ct_backend& backend;
+    ct_op* op = nullptr;
+    ct_op_info info{};
+  };
+
+  const ct_backend& backend_;
+  ct_device* device_ = nullptr;
+  ct_queue* queue_ = nullptr;
+};
+
+// The library's file comes from the build (COTANGENT_CUDA_EMULATED_LIBRARY).
+inline const ct_backend& emulated_backend() {
+  static const ct_backend* const backend = [] {
+    void* const library = dlopen(COTANGENT_CUDA_EMULATED_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    CHECK(library, "%s", dlerror());
+    const auto entry = reinterpret_cast<const ct_backend* (*)()>(dlsym(library, "cotangent_backend"));
+    CHECK(entry, "%s", dlerror());
+    return entry();
+  }();
+  return *backend;
+}
+
+// How far a result of the GPU may be from the CPU's: |gpu - cpu| <= absolute + relative |cpu|; NaN equals NaN.
+struct Tolerance {
+  double relative = 0, absolute = 0;
+};
+
+class CudaComparison {
+ public:
+  CudaComparison() : cpu_(*cotangent_backend()), cuda_(emulated_backend()) {}
+
+  // Both backends on the same operands; also in place wherever the GPU's kernel says that it may be.
+  void check(const char* kernel, const std::vector<Value>& in, const std::vector<ct_type>& out,
+             const std::vector<double>& params, Tolerance tolerance = {}) {
+    const std::vector<Value> expected = cpu_.run(kernel, in, out, params);
+    compare(kernel, in, expected, cuda_.run(kernel, in, out, params), tolerance);
+    const ct_op_info info = cuda_.info(kernel, in, out, params);
+    for (size_t j = 0; j < out.size(); ++j) {
+      for (size_t k = 0; k < in.size(); ++k) {
+        if (!(info.in_place[j] >> k & 1)) continue;
+        compare(kernel, in, expected, cuda_.run(kernel, in, out, params, {static_cast<int>(j), static_cast<int>(k)}),
+                tolerance);
+      }
+    }
+  }
+
+  Opened& cuda() { return cuda_; }
+
+ private:
+  static void compare(const char* kernel, const std::vector<Value>& in, const std::vector<Value>& expected,
+                      const std::vector<Value>& received, Tolerance tolerance) {
+    for (size_t j = 0; j < expected.size(); ++j) {
+      for (size_t i = 0; i < expected[j].data.size(); ++i) {
+        const double wanted = expected[j].data[i], got = received[j].data[i];
+        const bool close =
+            same(wanted, got) || std::abs(got - wanted) <= tolerance.absolute + tolerance.relative * std::abs(wanted);
+        CHECK(close, "%s of %s: result %zu, element %zu: the CPU gives %.17g, the GPU %.17g", kernel,
+              in.empty() ? "nothing" : describe(in[0].type).c_str(), j, i, wanted, got);
+      }
+    }
+  }
+
+  Opened cpu_, cuda_;
+};
+
+}  // namespace cotangent::testing
+
+#endif
