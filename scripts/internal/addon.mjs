@@ -79,21 +79,26 @@ export function buildAddon({ blas, sanitize, werror = true, install = true } = {
   return true;
 }
 
-/** Builds the native unit tests with the library's assertions on and runs them. @throws {SetupError} one fails, or there is none. */
-export function runNativeTests() {
-  const folder = 'build/native-tests';
+/** Configures CMake without the addon in `folder`. */
+export function configureNative(folder, values) {
   ensureTools();
   dropForeignCache(folder);
   const blas = readStamp(join(root, 'build/addon.stamp.json'))?.options.blas ?? 'openblas';
-  const values = {
-    ...definitions({ blas }),
-    CMAKE_BUILD_TYPE: 'Release',
-    COTANGENT_ADDON: 'OFF',
-    COTANGENT_TESTS: 'ON',
-  };
-  run('cmake', ['-S', '.', '-B', folder, '-G', generator(), '--log-level=WARNING', ...asArguments('-D', values)], {
+  const all = { ...definitions({ blas }), CMAKE_BUILD_TYPE: 'Release', COTANGENT_ADDON: 'OFF', ...values };
+  run('cmake', ['-S', '.', '-B', folder, '-G', generator(), '--log-level=WARNING', ...asArguments('-D', all)], {
     env: pkgConfigEnvironment(),
   });
-  run('cmake', ['--build', folder, '--parallel', jobs]);
+}
+
+/** Builds these targets (all when there are none) of a configured folder. */
+export function buildNative(folder, ...targets) {
+  run('cmake', ['--build', folder, '--parallel', jobs, ...targets.flatMap((target) => ['--target', target])]);
+}
+
+/** Builds the native unit tests with the library's assertions on and runs them. @throws {SetupError} one fails, or there is none. */
+export function runNativeTests() {
+  const folder = 'build/native-tests';
+  configureNative(folder, { COTANGENT_TESTS: 'ON', COTANGENT_CUDA_EMULATION: 'ON' });
+  buildNative(folder);
   run('ctest', ['--test-dir', folder, '--output-on-failure', '--no-tests=error', '--parallel', jobs]);
 }
