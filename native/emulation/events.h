@@ -1,0 +1,10 @@
+#ifndef COTANGENT_EMULATION_EVENTS_H
+#define COTANGENT_EMULATION_EVENTS_H
+
+namespace cotangent::emulation::events {
+
+void drop_all();
+
+}  // namespace cotangent::emulation::events
+
+#endif
