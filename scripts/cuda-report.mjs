@@ -6,7 +6,7 @@
  *   --check    fail when a kernel spills more than the table there says
  *   --json     one object for each instantiation instead of the table
  *
- * cuBLAS and cuSOLVER are the toolkit's, or those in COTANGENT_CUDA_ROOT.
+ * cuBLAS and cuSOLVER are the toolkit's, those in COTANGENT_CUDA_ROOT, or what `npm run cuda:libraries` installed.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

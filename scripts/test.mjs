@@ -7,6 +7,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { runNativeTests } from './internal/addon.mjs';
+import { buildCudaEmulation } from './internal/cuda.mjs';
 import { announce, main, root, run, SetupError } from './internal/process.mjs';
 import { setup } from './internal/setup.mjs';
 
@@ -49,6 +50,8 @@ const checks = [
   ['types', () => run(node, [tool('typescript/bin/tsc'), '--noEmit'])],
   ['symbols of the SIMD targets', () => run(node, ['scripts/check-symbols.mjs'])],
   ['native unit tests', runNativeTests],
+  // Compiled by nvcc where it is found; nothing of it can run without a GPU.
+  ['CUDA kernels', () => run(node, ['scripts/cuda-report.mjs', '--check'])],
   ['tests', () => countedVitest('all', [], {})],
   // Small Programs then go through the queue and the pool like large ones.
   ['core without the inline path', () => countedVitest('queued', coreFolders, { COTANGENT_INLINE: '0' })],
@@ -81,6 +84,7 @@ function runChecks() {
 await main(() => {
   const filters = process.argv.slice(2);
   setup();
+  buildCudaEmulation();
   if (filters.length > 0) vitest(filters);
   else runChecks();
 });

@@ -1,5 +1,5 @@
 /** The CUDA backend, built by CMake where nvcc and the toolkit's libraries are; and the same sources on host emulation. */
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { buildNative, configureNative } from './addon.mjs';
 import { announce, firstOnPath, output, root } from './process.mjs';
@@ -14,34 +14,52 @@ function findNvcc() {
   return candidates.find((name) => name && output(name, ['--version']) !== undefined);
 }
 
-/** Where nvcc's own headers are, as it tells. */
-function toolkitInclude(nvcc) {
+/** The toolkit's folder, as nvcc tells. */
+function toolkit(nvcc) {
   const told = output('sh', ['-c', `"${nvcc}" --dryrun -x cu -c /dev/null 2>&1`]) ?? '';
-  const top = /^#\$ TOP=(.*)$/m.exec(told)?.[1]?.trim();
-  return top && join(top, 'include');
+  return /^#\$ TOP=(.*)$/m.exec(told)?.[1]?.trim();
 }
 
-/** Why the CUDA backend cannot be built here, or undefined. */
-function obstacle(nvcc, cudaRoot) {
-  if (!nvcc) return 'nvcc was not found (CUDACXX, the PATH, /usr/local/cuda)';
-  const folders = [cudaRoot && join(cudaRoot, 'include'), toolkitInclude(nvcc)].filter(Boolean);
+/** Where `npm run cuda:libraries` puts what it installs, relative to the root. */
+export const wheelFolder = 'build/cuda-libraries';
+
+/** The folder with include/ and lib/ of cuBLAS and cuSOLVER that is not the toolkit's: COTANGENT_CUDA_ROOT, or the wheels'. */
+function librariesRoot() {
+  if (process.env.COTANGENT_CUDA_ROOT) return process.env.COTANGENT_CUDA_ROOT;
+  const lib = join(root, wheelFolder, 'lib');
+  const python = existsSync(lib) ? readdirSync(lib).find((name) => name.startsWith('python')) : undefined;
+  const folder = python && join(lib, python, 'site-packages/nvidia/cu13');
+  return folder && existsSync(folder) ? folder : undefined;
+}
+
+/**
+ * Why the CUDA backend cannot be built here, or undefined.
+ *
+ * @returns `{ reason, librariesOnly }`: nvcc is there and only cuBLAS and cuSOLVER are missing, or not.
+ */
+export function cudaObstacle() {
+  const nvcc = findNvcc();
+  if (!nvcc) return { reason: 'nvcc was not found (CUDACXX, the PATH, /usr/local/cuda)', librariesOnly: false };
+  const folders = [librariesRoot(), toolkit(nvcc)].filter(Boolean).map((folder) => join(folder, 'include'));
   const missing = ['cublas_v2.h', 'cusolverDn.h'].filter((name) => !folders.some((at) => existsSync(join(at, name))));
   if (missing.length === 0) return undefined;
-  return `${missing.join(' and ')} not found in ${folders.join(' or ')}; name the folder that holds include/ and lib/ of cuBLAS and cuSOLVER: COTANGENT_CUDA_ROOT`;
+  const where = `${missing.join(' and ')} not found in ${folders.join(' or ')}`;
+  const hint =
+    'npm run cuda:libraries installs them; COTANGENT_CUDA_ROOT names the folder with their include/ and lib/';
+  return { reason: `${where}; ${hint}`, librariesOnly: true };
 }
 
 /**
  * Builds libcotangent_cuda.so beside the addon, unless it is up to date.
  *
- * @param options.cudaRoot       Folder with include/ and lib/ of cuBLAS and cuSOLVER. Default: COTANGENT_CUDA_ROOT, else the toolkit's.
  * @param options.architectures  As CMAKE_CUDA_ARCHITECTURES. Default: sm_80, sm_90 and PTX.
  * @returns `{ built: true }`, or `{ built: false, reason }` where CUDA is left out.
  * @throws {SetupError} the build failed.
  */
-export function buildCuda({ cudaRoot = process.env.COTANGENT_CUDA_ROOT, architectures } = {}) {
-  const nvcc = findNvcc();
-  const reason = obstacle(nvcc, cudaRoot);
-  if (reason) return { built: false, reason };
+export function buildCuda({ architectures } = {}) {
+  const obstacle = cudaObstacle();
+  if (obstacle) return { built: false, reason: obstacle.reason };
+  const [nvcc, cudaRoot] = [findNvcc(), librariesRoot()];
   const stampFile = join(root, folder, 'cuda.stamp.json');
   const options = { nvcc, cudaRoot, architectures, version: output(nvcc, ['--version']) };
   const hash = contentHash(['native/backend', 'native/kernels', 'CMakeLists.txt'], options);
