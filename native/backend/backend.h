@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-#define CT_BACKEND_ABI 1
+#define CT_BACKEND_ABI 2
 #define CT_MAX_RANK 8
 #define CT_MAX_OPERANDS 64  // inputs, or outputs, of one equation other than a control equation
 
@@ -54,27 +54,45 @@ typedef struct ct_op_desc {
 typedef struct ct_op ct_op;          // prepared equation; immutable, usable from several threads at once
 typedef struct ct_queue ct_queue;    // an ordered queue of launches on the device
 typedef struct ct_device ct_device;  // an opened device
+typedef struct ct_marker ct_marker;  // a place in a device's order of work
 
 typedef struct ct_op_info {
   double estimated_ns;                 // on one thread; decides the inline path and scheduling only
   uint64_t in_place[CT_MAX_OPERANDS];  // bit k of in_place[j]: output j may share the buffer of input k
 } ct_op_info;
 
+// Two kinds of backends. A synchronous one has finished when a call returns. An asynchronous one (`synchronous` 0) puts
+// `run`, `write` and `copy` into one order of work per device, whatever queue they name, and returns; what fails later
+// is reported by the next `read`, `synchronize` or `wait`, and by every one after it when the device is lost. Memory
+// and ops may be given back while queued work still uses them: `release` and `op_destroy` take effect in that order,
+// too. All functions may be called from several threads at once, but for those of one queue or one marker.
 typedef struct ct_backend {
   int32_t abi;  // CT_BACKEND_ABI
+  int32_t synchronous;
   const char* name;
 
   // Row number of an elementwise kernel in the formula table, or -1 when `kernel` is not a formula.
   int32_t (*formula)(const char* kernel);
 
+  // How many devices there are, without opening any; the error says why there are none.
+  int32_t (*device_count)(int32_t* count, ct_error* error);
   int32_t (*device_open)(int32_t index, ct_device** device, ct_error* error);
   void (*device_close)(ct_device* device);
+  // One line for people, cut to `size` with its terminator: model, what it computes with, versions.
+  void (*describe)(ct_device* device, char* text, uint64_t size);
+  uint64_t (*memory_bytes)(ct_device* device);  // all of the device's memory, free or not
 
-  // Raw memory; the caching allocator of the core sits above. Alignment is at least 64 bytes.
+  // Raw memory; the caching allocator of the core sits above. Alignment is at least 64 bytes. A block given back is
+  // handed out again while queued work still uses it: everything that touches it later is queued later.
   int32_t (*allocate)(ct_device* device, uint64_t bytes, void** pointer, ct_error* error);
   void (*release)(ct_device* device, void* pointer, uint64_t bytes);
+  // The host's bytes may change when it returns.
   int32_t (*write)(ct_queue* queue, void* to_device, const void* from_host, uint64_t bytes, ct_error* error);
-  int32_t (*read)(ct_queue* queue, void* to_host, const void* from_device, uint64_t bytes, ct_error* error);  // waits
+  // In order: waits for everything queued before.
+  int32_t (*read)(ct_queue* queue, void* to_host, const void* from_device, uint64_t bytes, ct_error* error);
+  // Out of order, on any thread: the bytes are complete (a marker behind their last write was reached), and it must not
+  // wait for work queued since.
+  int32_t (*fetch)(ct_device* device, void* to_host, const void* from_device, uint64_t bytes, ct_error* error);
   int32_t (*copy)(ct_queue* queue, void* to_device, const void* from_device, uint64_t bytes, ct_error* error);
 
   int32_t (*prepare)(ct_device* device, const ct_op_desc* desc, ct_op** op, ct_op_info* info, ct_error* error);
@@ -91,6 +109,14 @@ typedef struct ct_backend {
   int32_t (*run)(const ct_op* op, ct_queue* queue, const void* const* in, void* const* out, void* workspace,
                  int32_t piece, ct_error* error);
   int32_t (*synchronize)(ct_queue* queue, ct_error* error);
+
+  // Markers, of an asynchronous backend only; a synchronous one may leave them null. `record` puts a marker behind what
+  // is queued, again and again; `wait` blocks the calling thread (without spinning for long) until the device got
+  // there.
+  int32_t (*marker_create)(ct_device* device, ct_marker** marker, ct_error* error);
+  void (*marker_destroy)(ct_marker* marker);
+  int32_t (*record)(ct_queue* queue, ct_marker* marker, ct_error* error);
+  int32_t (*wait)(ct_marker* marker, ct_error* error);
 } ct_backend;
 
 // Every backend library exports this.

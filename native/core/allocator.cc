@@ -1,9 +1,6 @@
 #include "native/core/allocator.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <fstream>
 #include <string>
 
 #include "native/core/types.h"
@@ -18,32 +15,10 @@ constexpr uint64_t kLargest = uint64_t{1} << 53;
 
 int log2_floor(uint64_t value) { return 63 - __builtin_clzll(value); }
 
-// The number in a control group's file; 0 when there is none ("max", or no such file).
-uint64_t read_limit(const std::string& path) {
-  std::ifstream file(path);
-  uint64_t bytes = 0;
-  return file >> bytes ? bytes : 0;
-}
-
 }  // namespace
 
-uint64_t default_memory_limit() {
-  uint64_t bytes = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  const auto consider = [&](uint64_t limit) {
-    if (limit) bytes = std::min(bytes, limit);
-  };
-  consider(read_limit("/sys/fs/cgroup/memory.max"));
-  consider(read_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
-  std::ifstream groups("/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    const size_t path = line.find("::");  // the unified hierarchy's line is "0::/path"
-    if (path != std::string::npos) consider(read_limit("/sys/fs/cgroup" + line.substr(path + 2) + "/memory.max"));
-  }
-  return bytes / 5 * 4;
-}
-
 Allocator::Allocator(const ct_backend& backend, ct_device* device)
-    : backend_(backend), device_(device), limit_(default_memory_limit()) {}
+    : backend_(backend), device_(device), limit_(backend.memory_bytes(device) / 5 * 4) {}
 
 Allocator::~Allocator() { trim_locked(0); }
 

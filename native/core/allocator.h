@@ -19,6 +19,7 @@ struct MemoryStatistics {
 
 class Allocator {
  public:
+  // The limit is 80 % of the device's memory at first.
   Allocator(const ct_backend& backend, ct_device* device);
   ~Allocator();
   Allocator(const Allocator&) = delete;
@@ -49,9 +50,6 @@ class Allocator {
   std::vector<void*> free_[kClasses];
   uint64_t used_ = 0, cached_ = 0, peak_ = 0, limit_;
 };
-
-// 80 % of the machine's memory, or of the control group's where that is less.
-uint64_t default_memory_limit();
 
 }  // namespace cotangent
 

@@ -240,6 +240,10 @@ bool Executor::run_slice(Task& task, int64_t deadline_ns) {
     const FixedThreads threads(task.threads);
     const Execution::Outcome outcome = task.execution->run(context, deadline_ns);
     if (outcome == Execution::Outcome::kSuspended) return false;
+    if (!device_.backend().synchronous && outcome == Execution::Outcome::kDone) {
+      ct_error error{};  // results are ready when they are computed, not when they are queued
+      if (device_.backend().synchronize(queue_.get(), &error) != CT_OK) throw Error(to_failure(error));
+    }
     task.execution->settle(outcome, task.inputs, task.outputs, false);
   } catch (...) {
     fail_outputs(task.outputs, current_failure());

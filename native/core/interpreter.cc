@@ -120,7 +120,11 @@ bool Interpreter::execute(const Step& step, const RunContext& context) {
 
 bool Interpreter::profile(const Step& step, const RunContext& context) {
   const int64_t start = now_ns();
-  const bool ok = execute(step, context);
+  bool ok = execute(step, context);
+  if (!backend_.synchronous && ok && step.kind != StepKind::kLoop && step.kind != StepKind::kCond) {
+    ct_error error{};  // otherwise the record would show how long it took to queue the kernel
+    ok = succeeded(backend_.synchronize(context.queue, &error), error);
+  }
   const int64_t duration = now_ns() - start;
   if (step.kind == StepKind::kRun) {
     context.profiler->record(plan_.op_names[static_cast<size_t>(step.detail)], start, duration);

@@ -117,6 +117,23 @@ void queues(ct_device* device) {
   }
 }
 
+void itself(ct_device* device) {
+  CHECK(backend().synchronous == 1, "runs of the CPU are over when they return");
+  int32_t count = 0;
+  ct_error error{};
+  CHECK(backend().device_count(&count, &error) == CT_OK && count == 1, "%d devices", count);
+  char text[200], cut[8];
+  backend().describe(device, text, sizeof text);
+  CHECK(std::string(text).find(" kernels, ") != std::string::npos, "%s", text);
+  backend().describe(device, cut, sizeof cut);
+  CHECK(std::string(cut) == std::string(text).substr(0, sizeof cut - 1), "%s", cut);
+  const uint64_t bytes = backend().memory_bytes(device);
+  CHECK(bytes > (uint64_t{64} << 20) && bytes < (uint64_t{1} << 53), "%" PRIu64 " bytes", bytes);
+  const double from[3] = {1, 2, 3};
+  double to[3] = {};
+  CHECK(backend().fetch(device, to, from, sizeof from, &error) == CT_OK && to[2] == 3, "fetch");
+}
+
 void formulas(ct_device* device) {
   CHECK(backend().abi == CT_BACKEND_ABI && std::string(backend().name) == "cpu", "abi");
   CHECK(backend().formula("add") >= 0 && backend().formula("add") != backend().formula("sub"), "rows");
@@ -136,6 +153,7 @@ void all() {
   errors(device);
   memory(device);
   queues(device);
+  itself(device);
   formulas(device);
   backend().device_close(device);
   CHECK(!cpu::blas::description().empty(), "no description");

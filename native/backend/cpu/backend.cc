@@ -1,5 +1,5 @@
 // The CPU behind the backend ABI: nothing in here computes; kernels are found by name in the registry.
-#include "native/backend/backend.h"
+#include "native/backend/cpu/backend.h"
 
 #include <cstdio>
 #include <cstring>
@@ -33,6 +33,11 @@ namespace {
 
 int32_t formula(const char* kernel) { return formula_row(kernel); }
 
+int32_t device_count(int32_t* count, ct_error*) {
+  *count = 1;
+  return CT_OK;
+}
+
 int32_t device_open(int32_t index, ct_device** device, ct_error* error) {
   return guarded(error, "device", [&]() -> int32_t {
     if (index != 0) fail(CT_DEVICE, "CPU device index 0", std::to_string(index));
@@ -56,6 +61,13 @@ int32_t device_open(int32_t index, ct_device** device, ct_error* error) {
 
 void device_close(ct_device* device) { delete device; }
 
+void describe_device(ct_device*, char* text, uint64_t size) {
+  std::snprintf(text, size, "%d hardware threads, %s kernels, %s", hardware_threads(), target_name(current_target()),
+                blas::description().c_str());
+}
+
+uint64_t memory_bytes(ct_device*) { return machine_memory(); }
+
 int32_t allocate(ct_device*, uint64_t bytes, void** pointer, ct_error* error) {
   *pointer = allocate_block(bytes);
   if (*pointer) return CT_OK;
@@ -73,6 +85,11 @@ int32_t copy(ct_queue* queue, void* to, const void* from, uint64_t bytes, ct_err
     std::memcpy(static_cast<char*>(to) + begin, static_cast<const char*>(from) + begin,
                 static_cast<size_t>(end - begin));
   });
+  return CT_OK;
+}
+
+int32_t fetch(ct_device*, void* to, const void* from, uint64_t bytes, ct_error*) {
+  std::memcpy(to, from, bytes);
   return CT_OK;
 }
 
@@ -121,14 +138,38 @@ int32_t run(const ct_op* op, ct_queue* queue, const void* const* in, void* const
 // Launches run on the caller's thread and the pool, and have ended when `run` returns.
 int32_t synchronize(ct_queue*, ct_error*) { return CT_OK; }
 
-constexpr ct_backend kBackend = {
-    CT_BACKEND_ABI, "cpu",   formula,    device_open,     device_close, allocate,     release,
-    copy,  // write
-    copy,  // read
-    copy,           prepare, op_destroy, workspace_bytes, pieces,       queue_create, queue_destroy, run, synchronize,
-};
+constexpr ct_backend make_backend() {
+  ct_backend backend{};
+  backend.abi = CT_BACKEND_ABI;
+  backend.synchronous = 1;
+  backend.name = "cpu";
+  backend.formula = formula;
+  backend.device_count = device_count;
+  backend.device_open = device_open;
+  backend.device_close = device_close;
+  backend.describe = describe_device;
+  backend.memory_bytes = memory_bytes;
+  backend.allocate = allocate;
+  backend.release = release;
+  backend.write = copy;
+  backend.read = copy;
+  backend.fetch = fetch;
+  backend.copy = copy;
+  backend.prepare = prepare;
+  backend.op_destroy = op_destroy;
+  backend.workspace_bytes = workspace_bytes;
+  backend.pieces = pieces;
+  backend.queue_create = queue_create;
+  backend.queue_destroy = queue_destroy;
+  backend.run = run;
+  backend.synchronize = synchronize;
+  return backend;
+}
+
+constexpr ct_backend kBackend = make_backend();
 
 }  // namespace
-}  // namespace cotangent::cpu
 
-extern "C" const ct_backend* cotangent_backend(void) { return &cotangent::cpu::kBackend; }
+const ct_backend& backend() { return kBackend; }
+
+}  // namespace cotangent::cpu

@@ -1,8 +1,12 @@
 #include "native/backend/cpu/memory.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <fstream>
+#include <string>
 
 namespace cotangent::cpu {
 namespace {
@@ -29,6 +33,13 @@ void* map_block(uint64_t size) {
   return block;
 }
 
+// The number in a control group's file; 0 when there is none ("max", or no such file).
+uint64_t read_limit(const std::string& path) {
+  std::ifstream file(path);
+  uint64_t bytes = 0;
+  return file >> bytes ? bytes : 0;
+}
+
 }  // namespace
 
 void* allocate_block(uint64_t bytes) {
@@ -45,6 +56,21 @@ void release_block(void* pointer, uint64_t bytes) {
   } else {
     std::free(pointer);
   }
+}
+
+uint64_t machine_memory() {
+  uint64_t bytes = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  const auto consider = [&](uint64_t limit) {
+    if (limit) bytes = std::min(bytes, limit);
+  };
+  consider(read_limit("/sys/fs/cgroup/memory.max"));
+  consider(read_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const size_t path = line.find("::");  // the unified hierarchy's line is "0::/path"
+    if (path != std::string::npos) consider(read_limit("/sys/fs/cgroup" + line.substr(path + 2) + "/memory.max"));
+  }
+  return bytes;
 }
 
 }  // namespace cotangent::cpu

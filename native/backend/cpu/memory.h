@@ -13,6 +13,9 @@ void* allocate_block(uint64_t bytes);
 // `bytes` as given to allocate_block.
 void release_block(void* pointer, uint64_t bytes);
 
+// The machine's memory, or the control group's where that is less.
+uint64_t machine_memory();
+
 }  // namespace cotangent::cpu
 
 #endif

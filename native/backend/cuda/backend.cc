@@ -23,6 +23,11 @@ struct ct_queue {
   cotangent::cuda::Device& device;
 };
 
+struct ct_marker {
+  cotangent::cuda::Device& device;
+  cudaEvent_t event = nullptr;
+};
+
 struct ct_op {
   std::string name;
   std::unique_ptr<cotangent::cuda::Kernel> kernel;
@@ -47,8 +52,8 @@ int32_t formula(const char* kernel) {
 // "13.0" from 13000.
 std::string version(int number) { return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10); }
 
-// Why there is no device `index`, in the words of the one who has to do something about it.
-void expect_device(int32_t index) {
+// How many devices there are. Throws in the words of the one who has to do something about it.
+int count_devices() {
   int driver = 0, runtime = 0, count = 0;
   require(cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion");
   require(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
@@ -66,14 +71,22 @@ void expect_device(int32_t index) {
                       "Expected a CUDA device, received none. Hint: CUDA_VISIBLE_DEVICES may hide the ones there are."};
   }
   require(counted, "cudaGetDeviceCount");
-  if (index >= 0 && index < count) return;
-  throw KernelError{CT_DEVICE, "Expected a device number from 0 to " + std::to_string(count - 1) + ", received " +
-                                   std::to_string(index) + "."};
+  return count;
+}
+
+int32_t device_count(int32_t* count, ct_error* error) {
+  return guarded(error, "device", [&]() -> int32_t {
+    *count = count_devices();
+    return CT_OK;
+  });
 }
 
 int32_t device_open(int32_t index, ct_device** device, ct_error* error) {
   return guarded(error, "device", [&]() -> int32_t {
-    expect_device(index);
+    const int count = count_devices();
+    if (index < 0 || index >= count) {
+      fail(CT_DEVICE, "a device number from 0 to " + std::to_string(count - 1), std::to_string(index));
+    }
     auto opened = std::make_unique<ct_device>(index);
     Registry& registry = opened->registry;
     register_movement(registry);
@@ -83,6 +96,17 @@ int32_t device_open(int32_t index, ct_device** device, ct_error* error) {
 }
 
 void device_close(ct_device* device) { delete device; }
+
+void describe_device(ct_device* device, char* text, uint64_t size) {
+  const cudaDeviceProp& properties = device->device.properties();
+  int driver = 0, runtime = 0;
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  std::snprintf(text, size, "%s, compute capability %d.%d, driver for CUDA %s, runtime %s", properties.name,
+                properties.major, properties.minor, version(driver).c_str(), version(runtime).c_str());
+}
+
+uint64_t memory_bytes(ct_device* device) { return device->device.properties().totalGlobalMem; }
 
 // In the stream's order, like every use of the memory, so that neither call waits for the device.
 int32_t allocate(ct_device* device, uint64_t bytes, void** pointer, ct_error* error) {
@@ -104,6 +128,11 @@ int32_t write(ct_queue* queue, void* to, const void* from, uint64_t bytes, ct_er
 int32_t read(ct_queue* queue, void* to, const void* from, uint64_t bytes, ct_error* error) {
   if (const ct_code code = queue->device.select(error); code != CT_OK) return code;
   return queue->device.staging().read(queue->device.stream(), to, from, bytes, error);
+}
+
+int32_t fetch(ct_device* device, void* to, const void* from, uint64_t bytes, ct_error* error) {
+  if (const ct_code code = device->device.select(error); code != CT_OK) return code;
+  return device->device.fetching().read(device->device.fetch_stream(), to, from, bytes, error);
 }
 
 int32_t copy(ct_queue* queue, void* to, const void* from, uint64_t bytes, ct_error* error) {
@@ -162,10 +191,65 @@ int32_t synchronize(ct_queue* queue, ct_error* error) {
   return check(cudaStreamSynchronize(queue->device.stream()), error, "cudaStreamSynchronize");
 }
 
-constexpr ct_backend kBackend = {
-    CT_BACKEND_ABI, kName,   formula,    device_open,     device_close, allocate,     release,       write, read,
-    copy,           prepare, op_destroy, workspace_bytes, pieces,       queue_create, queue_destroy, run,   synchronize,
-};
+int32_t marker_create(ct_device* device, ct_marker** marker, ct_error* error) {
+  return guarded(error, "marker", [&]() -> int32_t {
+    require(cudaSetDevice(device->device.index()), "cudaSetDevice");
+    auto made = std::make_unique<ct_marker>(ct_marker{device->device});
+    require(cudaEventCreateWithFlags(&made->event, cudaEventDisableTiming | cudaEventBlockingSync),
+            "cudaEventCreateWithFlags");
+    *marker = made.release();
+    return CT_OK;
+  });
+}
+
+void marker_destroy(ct_marker* marker) {
+  if (marker->device.select(nullptr) == CT_OK) cudaEventDestroy(marker->event);
+  delete marker;
+}
+
+int32_t record(ct_queue* queue, ct_marker* marker, ct_error* error) {
+  if (const ct_code code = queue->device.select(error); code != CT_OK) return code;
+  return check(cudaEventRecord(marker->event, queue->device.stream()), error, "cudaEventRecord");
+}
+
+int32_t wait(ct_marker* marker, ct_error* error) {
+  if (const ct_code code = marker->device.select(error); code != CT_OK) return code;
+  return check(cudaEventSynchronize(marker->event), error, "cudaEventSynchronize");
+}
+
+constexpr ct_backend make_backend() {
+  ct_backend backend{};
+  backend.abi = CT_BACKEND_ABI;
+  backend.synchronous = 0;
+  backend.name = kName;
+  backend.formula = formula;
+  backend.device_count = device_count;
+  backend.device_open = device_open;
+  backend.device_close = device_close;
+  backend.describe = describe_device;
+  backend.memory_bytes = memory_bytes;
+  backend.allocate = allocate;
+  backend.release = release;
+  backend.write = write;
+  backend.read = read;
+  backend.fetch = fetch;
+  backend.copy = copy;
+  backend.prepare = prepare;
+  backend.op_destroy = op_destroy;
+  backend.workspace_bytes = workspace_bytes;
+  backend.pieces = pieces;
+  backend.queue_create = queue_create;
+  backend.queue_destroy = queue_destroy;
+  backend.run = run;
+  backend.synchronize = synchronize;
+  backend.marker_create = marker_create;
+  backend.marker_destroy = marker_destroy;
+  backend.record = record;
+  backend.wait = wait;
+  return backend;
+}
+
+constexpr ct_backend kBackend = make_backend();
 
 }  // namespace
 }  // namespace cotangent::cuda

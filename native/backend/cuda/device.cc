@@ -155,6 +155,7 @@ int selected(int index) {
 Device::Device(int index) : index_(selected(index)) {
   require(cudaGetDeviceProperties(&properties_, index), "cudaGetDeviceProperties");
   require(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  require(cudaStreamCreateWithFlags(&fetch_stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
 }
 
 Device::~Device() {
@@ -163,6 +164,7 @@ Device::~Device() {
   if (solver_) cusolverDnDestroy(solver_);
   if (blas_) cublasDestroy(blas_);
 #endif
+  if (fetch_stream_) cudaStreamDestroy(fetch_stream_);
   if (stream_) cudaStreamDestroy(stream_);
 }
 

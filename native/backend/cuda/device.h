@@ -1,7 +1,7 @@
 // An opened GPU: its stream, the libraries' handles on it, and the staging memory that host data passes through.
 //
-// A device has one stream. Everything is queued on it in order, whichever thread asks, so a block of memory that the
-// core hands out again is written only after its last use.
+// A device has one stream for work. Everything is queued on it in order, whichever thread asks, so a block of memory
+// that the core hands out again is written only after its last use. A second stream serves reads of what is complete.
 #ifndef COTANGENT_BACKEND_CUDA_DEVICE_H
 #define COTANGENT_BACKEND_CUDA_DEVICE_H
 
@@ -74,8 +74,10 @@ class Device {
   ct_code select(ct_error* error) const;
 
   cudaStream_t stream() const { return stream_; }
+  cudaStream_t fetch_stream() const { return fetch_stream_; }  // for copies to the host outside the device's order
   const cudaDeviceProp& properties() const { return properties_; }
   Staging& staging() { return staging_; }
+  Staging& fetching() { return fetching_; }
   int index() const { return index_; }
 
 #if COTANGENT_CUDA_LIBRARIES
@@ -100,13 +102,13 @@ class Device {
 
   const int index_;
   cudaDeviceProp properties_{};
-  cudaStream_t stream_ = nullptr;
+  cudaStream_t stream_ = nullptr, fetch_stream_ = nullptr;
 #if COTANGENT_CUDA_LIBRARIES
   cublasHandle_t blas_ = nullptr;
   cusolverDnHandle_t solver_ = nullptr;
 #endif
-  Staging staging_;
-  mutable std::mutex mutex_;  // guards the handles and the cache of occupancies
+  Staging staging_, fetching_;  // of the one stream and of the other
+  mutable std::mutex mutex_;    // guards the handles and the cache of occupancies
   mutable std::map<std::pair<const void*, std::pair<unsigned, size_t>>, int64_t> occupancy_;
 };
 
