@@ -3,6 +3,7 @@ import { type BenchCase, caseId } from '../harness/types.js';
 import { chain } from './chain.js';
 import { eagerOp } from './eager-op.js';
 import { eventLoop } from './event-loop.js';
+import { fftCases } from './fft.js';
 import { idleProcess } from './idle.js';
 import { interleave } from './interleave.js';
 import { lbfgs } from './lbfgs.js';
@@ -27,6 +28,7 @@ export const cases: readonly BenchCase[] = [
   perExampleGrad,
   eagerOp,
   ...matmulCases,
+  ...fftCases,
   softmaxXent,
   lenetStep,
   lbfgs,

@@ -52,6 +52,11 @@ const requirements = (blas) => [
     found: () => hasLibrary('libhwy'),
     packages: ['libhwy-dev', 'highway-devel', 'highway', 'highway'],
   },
+  {
+    what: 'KissFFT',
+    found: () => hasLibrary('kissfft-float'),
+    packages: ['libkissfft-dev', 'kiss-fft-devel', 'kissfft', 'kissfft'],
+  },
 ];
 
 const managers = [

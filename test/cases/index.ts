@@ -7,6 +7,7 @@ import { controlRows } from './control.js';
 import { convolutionRows } from './convolution.js';
 import { cumulativeRows } from './cumulative.js';
 import { elementwiseRows } from './elementwise.js';
+import { fftRows } from './fft.js';
 import { indexingRows } from './indexing.js';
 import { linalgRows } from './linalg.js';
 import { movementRows } from './movement.js';
@@ -26,6 +27,7 @@ export const rows: readonly Row[] = [
   ...elementwiseRows,
   ...specialRows,
   ...movementRows,
+  ...fftRows,
   ...indexingRows,
   ...alongAxisRows,
   ...reductionRows,

@@ -112,6 +112,7 @@ inline const cpu::Registry& all_kernels() {
     cpu::register_pooling(made);
     cpu::register_cumulative(made);
     cpu::register_sort(made);
+    cpu::register_fft(made);
     return made;
   }();
   return registry;

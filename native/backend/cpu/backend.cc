@@ -53,6 +53,7 @@ int32_t device_open(int32_t index, ct_device** device, ct_error* error) {
     register_pooling(opened->registry);
     register_cumulative(opened->registry);
     register_sort(opened->registry);
+    register_fft(opened->registry);
     set_thread_start_hook(blas::force_single_thread);
     *device = opened.release();
     return CT_OK;

@@ -92,6 +92,7 @@ void register_convolution(Registry& registry);
 void register_pooling(Registry& registry);
 void register_cumulative(Registry& registry);
 void register_sort(Registry& registry);
+void register_fft(Registry& registry);
 
 }  // namespace cotangent::cpu
 
