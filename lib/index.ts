@@ -40,7 +40,12 @@ export { checkpoint } from './transforms/checkpoint.js';
 export { customJvp } from './transforms/custom/jvp.js';
 export { type CustomVjpRules, customVjp } from './transforms/custom/vjp.js';
 export { type GradOptions, grad, hvp, jvp, linearTranspose, valueAndGrad, vjp } from './transforms/differentiate.js';
-export { type ImplicitDiffOptions, implicitDiff, type LinearSolver } from './transforms/implicit/implicit-diff.js';
+export {
+  type ImplicitDiffOptions,
+  implicitDiff,
+  type LinearSolveOption,
+  type LinearSolver,
+} from './transforms/implicit/implicit-diff.js';
 export {
   ggnvp,
   hessian,

@@ -48,6 +48,7 @@ const checks = [
   ],
   ['format (C++)', () => run(node, ['scripts/clang-format.mjs', '--check'])],
   ['types', () => run(node, [tool('typescript/bin/tsc'), '--noEmit'])],
+  ['API documentation, where warnings are errors', () => run(node, [tool('typedoc/bin/typedoc')])],
   ['symbols of the SIMD targets', () => run(node, ['scripts/check-symbols.mjs'])],
   ['native unit tests', runNativeTests],
   // Compiled by nvcc where it is found; nothing of it can run without a GPU.

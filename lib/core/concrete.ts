@@ -265,7 +265,12 @@ export function write(type: TensorType, array: ArrayBufferView): ConcreteTensor 
 }
 
 /** A tensor of rank 0. */
-export function scalar(value: number | boolean, dtype: DType = 'float32'): ConcreteTensor {
+export function scalar(value: number | boolean, dtype: DType = 'float32'): Tensor {
+  return concreteScalar(value, dtype);
+}
+
+/** `scalar` for those who run Programs. */
+export function concreteScalar(value: number | boolean, dtype: DType): ConcreteTensor {
   const array = allocate(dtype, 1);
   array[0] = checkNumber('scalar', value, dtype);
   return write(TensorType.of(dtype, []), array);

@@ -1,12 +1,15 @@
 /** The device's settings and figures. */
 import { DomainError } from './errors.js';
-import type { NativeInfo, NativeMemory, NativeStatistics } from './native.js';
+import type {
+  NativeInfo as HardwareInfo,
+  NativeMemory as MemoryInfo,
+  NativeStatistics as Statistics,
+} from './native.js';
 import { addon, flushReleases } from './runtime.js';
 
 export { idle } from './runtime.js';
 
-/** Memory in bytes; `handles` counts this environment's live tensors. */
-export type MemoryInfo = NativeMemory;
+export type { HardwareInfo, MemoryInfo, Statistics };
 
 /** Memory in use, kept warm, at its peak, and the limit. */
 export function memory(): MemoryInfo {
@@ -15,12 +18,12 @@ export function memory(): MemoryInfo {
 }
 
 /** What the executor has done since the process started. */
-export function statistics(): NativeStatistics {
+export function statistics(): Statistics {
   return addon().statistics();
 }
 
 /** SIMD target, BLAS and its numerical self-check, and threads. */
-export function hardwareInfo(): NativeInfo {
+export function hardwareInfo(): HardwareInfo {
   return addon().info();
 }
 

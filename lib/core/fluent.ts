@@ -11,8 +11,6 @@ import { Tensor } from './tensor.js';
 import type { TensorLike } from './tracing.js';
 import type { Shape } from './types.js';
 
-type Axes = number | readonly number[];
-
 declare module './tensor.js' {
   interface Tensor {
     add(other: TensorLike): Tensor;
@@ -37,24 +35,24 @@ declare module './tensor.js' {
     greaterEqual(other: TensorLike): Tensor;
     matmul(other: Tensor, flags?: { readonly transposeA?: boolean; readonly transposeB?: boolean }): Tensor;
     dot(other: Tensor): Tensor;
-    sum(axes?: Axes, options?: reductions.ReduceOptions): Tensor;
-    mean(axes?: Axes, options?: reductions.ReduceOptions): Tensor;
-    max(axes?: Axes, options?: reductions.ReduceOptions): Tensor;
-    min(axes?: Axes, options?: reductions.ReduceOptions): Tensor;
-    prod(axes?: Axes, options?: reductions.ReduceOptions): Tensor;
-    variance(axes?: Axes, options?: reductions.VarianceOptions): Tensor;
-    std(axes?: Axes, options?: reductions.VarianceOptions): Tensor;
-    norm(axes?: Axes, options?: reductions.ReduceOptions): Tensor;
-    any(axes?: Axes, options?: reductions.ReduceOptions): Tensor;
-    all(axes?: Axes, options?: reductions.ReduceOptions): Tensor;
-    logSumExp(axes?: Axes, options?: reductions.ReduceOptions): Tensor;
+    sum(axes?: reductions.ReductionAxes, options?: reductions.ReduceOptions): Tensor;
+    mean(axes?: reductions.ReductionAxes, options?: reductions.ReduceOptions): Tensor;
+    max(axes?: reductions.ReductionAxes, options?: reductions.ReduceOptions): Tensor;
+    min(axes?: reductions.ReductionAxes, options?: reductions.ReduceOptions): Tensor;
+    prod(axes?: reductions.ReductionAxes, options?: reductions.ReduceOptions): Tensor;
+    variance(axes?: reductions.ReductionAxes, options?: reductions.VarianceOptions): Tensor;
+    std(axes?: reductions.ReductionAxes, options?: reductions.VarianceOptions): Tensor;
+    norm(axes?: reductions.ReductionAxes, options?: reductions.ReduceOptions): Tensor;
+    any(axes?: reductions.ReductionAxes, options?: reductions.ReduceOptions): Tensor;
+    all(axes?: reductions.ReductionAxes, options?: reductions.ReduceOptions): Tensor;
+    logSumExp(axes?: reductions.ReductionAxes, options?: reductions.ReduceOptions): Tensor;
     argMax(axis: number): Tensor;
     argMin(axis: number): Tensor;
     cumSum(axis?: number, options?: cumulative.CumulativeOptions): Tensor;
     cumProd(axis?: number, options?: cumulative.CumulativeOptions): Tensor;
     sort(axis?: number, options?: ordering.SortOptions): Tensor;
     argSort(axis?: number, options?: ordering.SortOptions): Tensor;
-    flip(axes?: Axes): Tensor;
+    flip(axes?: reductions.ReductionAxes): Tensor;
     reshape(shape: Shape): Tensor;
     transpose(perm?: readonly number[]): Tensor;
     cast(dtype: DType): Tensor;

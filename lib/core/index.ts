@@ -21,10 +21,12 @@ import './fluent.js';
 
 export { scalar, scope, tensor } from './concrete.js';
 export {
+  type HardwareInfo,
   hardwareInfo,
   idle,
   type MemoryInfo,
   memory,
+  type Statistics,
   setMemoryLimit,
   setThreads,
   statistics,
@@ -48,9 +50,21 @@ export * from './ops/solves.js';
 export * from './ops/special.js';
 export * from './ops/spectral.js';
 export * from './ops/svd.js';
-export { type Primitive, primitives } from './primitive.js';
+export {
+  type BatchContext,
+  type Batched,
+  type JointContext,
+  type JvpContext,
+  type Params,
+  type Primitive,
+  type PrimitiveRules,
+  primitives,
+  type Tangent,
+  type TransposeContext,
+  type TransposeOperand,
+} from './primitive.js';
 export { type Profile, type ProfileEvent, type ProfileRow, profile } from './profile.js';
-export { Program } from './program.js';
+export { type Atom, type Equation, type Literal, Program, type Variable } from './program.js';
 export { type EmitListener, Stream } from './runtime.js';
 export { type NestedArray, Tensor } from './tensor.js';
 export type { TensorLike } from './tracing.js';

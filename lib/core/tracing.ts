@@ -1,5 +1,5 @@
 /** Tracing: running a function on names of values, to learn its Program. `bind` is the one door that every operation passes. */
-import { ConcreteTensor, scalar } from './concrete.js';
+import { ConcreteTensor, concreteScalar } from './concrete.js';
 import { checkNumber, type DType, isFloat, type TypedArray } from './dtype.js';
 import { DTypeError, InternalError, ShapeError, TracingError } from './errors.js';
 import type { Params, Primitive } from './primitive.js';
@@ -225,12 +225,12 @@ function bindEager(primitive: Primitive, inputs: readonly TensorLike[], params: 
     let value: ConcreteTensor;
     if (input instanceof ConcreteTensor) value = input;
     else if (input instanceof Constant) {
-      value = scalar(input.literal.value, input.dtype);
+      value = concreteScalar(input.literal.value, input.dtype);
       own.push(value);
     } else if (input instanceof Tensor) throw leaked(input.type);
     else {
       // A number is an input, not a constant: x.mul(rate) must not compile anew for each rate.
-      value = scalar(input, typeof input === 'boolean' && numbers === 'float32' ? 'bool' : numbers);
+      value = concreteScalar(input, typeof input === 'boolean' && numbers === 'float32' ? 'bool' : numbers);
       own.push(value);
     }
     key += `${value.type.id},`;

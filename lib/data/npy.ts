@@ -149,10 +149,8 @@ function npyParts(array: DataArray): [head: Buffer, body: Buffer] {
  * @param options.rows  rows a block. Default: 4096.
  * @throws {DomainError} as `readNpy`; Fortran order, or a scalar.
  */
-export async function* npyBlocks(
-  source: Source,
-  { rows = 4096 }: { readonly rows?: number } = {},
-): AsyncGenerator<DataArray> {
+export async function* npyBlocks(source: Source, options: { readonly rows?: number } = {}): AsyncGenerator<DataArray> {
+  const { rows = 4096 } = options;
   const op = 'npyBlocks';
   if (!Number.isInteger(rows) || rows < 1)
     throw new DomainError(op, `Expected a whole number rows >= 1, received ${rows}`);

@@ -1,5 +1,5 @@
 /** jit: trace once per signature, then run natively. */
-import { ConcreteTensor, scalar, unowned } from '../core/concrete.js';
+import { ConcreteTensor, concreteScalar, unowned } from '../core/concrete.js';
 import { DisposedError, DomainError } from '../core/errors.js';
 import { CompiledProgram } from '../core/runtime.js';
 import { Tensor } from '../core/tensor.js';
@@ -66,7 +66,7 @@ export function jit<A extends readonly unknown[], R>(
     if (!flat) {
       tensors = leaves.map((leaf) => {
         if (leaf instanceof Tensor) return leaf;
-        const value = scalar(leaf, typeof leaf === 'boolean' ? 'bool' : 'float32');
+        const value = concreteScalar(leaf, typeof leaf === 'boolean' ? 'bool' : 'float32');
         own.push(value);
         return value;
       });
@@ -119,7 +119,7 @@ export function program<A extends readonly unknown[]>(
   return (...args) => {
     const { leaves, shape } = flatten('program', args);
     const types = leaves.map((leaf) =>
-      leaf instanceof Tensor ? leaf.type : scalar(leaf, typeof leaf === 'boolean' ? 'bool' : 'float32').type,
+      leaf instanceof Tensor ? leaf.type : concreteScalar(leaf, typeof leaf === 'boolean' ? 'bool' : 'float32').type,
     );
     return traceFunction('program', f as unknown as (...args: never[]) => unknown, shape, types).program;
   };

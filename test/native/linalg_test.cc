@@ -57,7 +57,7 @@ void check_factor(int32_t dtype, int64_t batch, int64_t n, int cut, Random& rand
   CHECK(worst <= 8 * epsilon(dtype), "%s n %d: residual %g", dtype_name(dtype), static_cast<int>(n), worst);
 }
 
-void check_failures(int32_t dtype, int64_t n, int cut, Random& random) {
+void check_failures(int32_t dtype, int64_t n, int cut, Random& random, int64_t batch = 3) {
   struct Case {
     double value;
     int64_t row, column;
@@ -70,9 +70,9 @@ void check_failures(int32_t dtype, int64_t n, int cut, Random& random) {
                                          {infinity, n - 1, n / 2},
                                          {100, n - 1, n - 2}}) {
     if (c.row < c.column || c.column < 0) continue;
-    Value a = positive(dtype, 3, n, random);
+    Value a = positive(dtype, batch, n, random);
     a.data[static_cast<size_t>((n + c.row) * n + c.column)] = c.value;
-    const std::vector<Value> out = run_kernel("cholesky", {a}, {a.type, type_of(CT_INT32, {3})}, {}, cut);
+    const std::vector<Value> out = run_kernel("cholesky", {a}, {a.type, type_of(CT_INT32, {batch})}, {}, cut);
     CHECK(out[1].data[0] == 0 && out[1].data[2] == 0, "the matrices beside it fail");
     CHECK(out[1].data[1] == static_cast<double>(c.row + 1), "n %d: expected info %d, received %g", static_cast<int>(n),
           static_cast<int>(c.row + 1), out[1].data[1]);
@@ -174,10 +174,22 @@ void all() {
   refusals();
 }
 
+// As many matrices as a vector has lanes are factored at once, and a few more than whole vectors.
+void side_by_side() {
+  Random random(6);
+  for (const int32_t dtype : {CT_FLOAT32, CT_FLOAT64}) {
+    for (const int64_t n : {1, 2, 3, 4, 5, 11, 12, 13, 33, 64}) {
+      for (const int64_t batch : {4, 16, 37}) check_factor(dtype, batch, n, kAnyCut, random);
+    }
+    for (const int64_t n : {1, 6, 32}) check_failures(dtype, n, kAnyCut, random, 21);
+  }
+}
+
 }  // namespace
 }  // namespace cotangent::testing
 
 int main() {
+  if (const int failed = cotangent::testing::on_every_target(cotangent::testing::side_by_side)) return failed;
   cotangent::testing::all();
   return cotangent::testing::failures ? 1 : 0;
 }

@@ -37,6 +37,7 @@ import { checkData, checkTargets, type Matrix, type Task, targetsOf, withBias } 
 export { admmIterations } from './admm.js';
 export type { AttackOptions, FgsmOptions, PgdOptions } from './attacks.js';
 export { type EnumerationOptions, enumeratePatterns } from './enumerate.js';
+export type { InnerSolver } from './inner-system.js';
 export type { LossName } from './losses.js';
 export type { NetworkParameters } from './network.js';
 export type {
@@ -48,7 +49,7 @@ export type {
   RobustOptions,
   SampledOptions,
 } from './options.js';
-export { patternBound, samplePatterns } from './patterns.js';
+export { type Perturbations, patternBound, type SampledPatterns, samplePatterns } from './patterns.js';
 export type {
   AdmmHistoryPoint,
   AdmmReport,
@@ -60,6 +61,7 @@ export type {
   Reduction,
   RobustReport,
 } from './report.js';
+export type { Matrix, Task } from './targets.js';
 
 const FIT = 'ReluNetwork.fit';
 
@@ -272,7 +274,7 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
    * Adversarial examples: rows of x moved by at most `epsilon` in every feature so as to lower the network's margin, by FGSM or PGD.
    *
    * @param x  features [n, d] without bias.  @param y  their targets, as in training.
-   * @param options.method  Default: 'pgd'. Each method has options of its own.
+   * @param options  `epsilon`, `range`, and `method`, 'pgd' by default. Each method has options of its own.
    * @returns the moved rows, [n, d]; dispose them when done.
    * @throws as `loss`; {DomainError} an option out of range.
    * @example  await model.score(await model.attack(x, y, { epsilon: 0.1 }), y); // accuracy under attack

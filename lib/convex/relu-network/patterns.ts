@@ -70,12 +70,9 @@ const draw = jit((x: Tensor, directions: Tensor, weights: Tensor) => {
 export async function samplePatterns(
   x: Tensor,
   wanted: number,
-  {
-    seed,
-    maxDraws = Math.max(1000, 20 * wanted),
-    perturbations,
-  }: { seed: number; maxDraws?: number; perturbations?: Perturbations },
+  options: { readonly seed: number; readonly maxDraws?: number; readonly perturbations?: Perturbations },
 ): Promise<SampledPatterns> {
+  const { seed, maxDraws = Math.max(1000, 20 * wanted), perturbations } = options;
   const [n, d] = x.shape as [number, number];
   const bound = patternBound(n, d);
   const seen = new Set<number>();

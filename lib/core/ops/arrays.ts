@@ -16,27 +16,28 @@ import {
 } from '../types.js';
 import { cast, equal } from './elementwise.js';
 
-interface Typed {
+/** The dtype of a tensor that is made. */
+export interface DTypeOptions {
   readonly dtype?: DType;
 }
 
 /** A tensor of one value. */
-export function full(shape: Shape, value: number, { dtype = 'float32' }: Typed = {}): Tensor {
+export function full(shape: Shape, value: number, { dtype = 'float32' }: DTypeOptions = {}): Tensor {
   return lax.full(TensorType.of(checkDType('full', dtype), checkShape('full', shape)), value);
 }
 
-export function zeros(shape: Shape, options?: Typed): Tensor {
+export function zeros(shape: Shape, options?: DTypeOptions): Tensor {
   return full(shape, 0, options);
 }
 
-export function ones(shape: Shape, options?: Typed): Tensor {
+export function ones(shape: Shape, options?: DTypeOptions): Tensor {
   return full(shape, 1, options);
 }
 
 /** `n` numbers: start, start + step, ... Default: 0, 1, ..., n - 1. */
 export function arange(
   n: number,
-  { dtype = 'float32', start = 0, step = 1 }: Typed & { readonly start?: number; readonly step?: number } = {},
+  { dtype = 'float32', start = 0, step = 1 }: DTypeOptions & { readonly start?: number; readonly step?: number } = {},
 ): Tensor {
   const count = lax.iota(TensorType.of(checkDType('arange', dtype), checkShape('arange', [n])), 0);
   const scaled = step === 1 ? count : lax.mul(count, step);
@@ -44,7 +45,7 @@ export function arange(
 }
 
 /** The identity matrix. */
-export function eye(n: number, { dtype = 'float32' }: Typed = {}): Tensor {
+export function eye(n: number, { dtype = 'float32' }: DTypeOptions = {}): Tensor {
   const index = TensorType.of('int32', checkShape('eye', [n, n]));
   return cast(equal(lax.iota(index, 0), lax.iota(index, 1)), checkDType('eye', dtype));
 }
@@ -173,7 +174,7 @@ export function dynamicUpdate(x: Tensor, update: Tensor, start: Tensor): Tensor 
 }
 
 /** 1 at the labels (int32 [n]), 0 elsewhere: [n, classes]. */
-export function oneHot(labels: Tensor, classes: number, { dtype = 'float32' }: Typed = {}): Tensor {
+export function oneHot(labels: Tensor, classes: number, { dtype = 'float32' }: DTypeOptions = {}): Tensor {
   if (labels.dtype !== 'int32') throw new DTypeError('oneHot', `Expected int32 labels, received ${labels.dtype}`);
   const shape = [...labels.shape, classes];
   const index = lax.iota(TensorType.of('int32', shape), labels.rank);

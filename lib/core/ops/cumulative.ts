@@ -35,7 +35,8 @@ export const cumMin = cumulative('cumMin');
  * @param options.reverse  from the last element to the first. Default: false.
  * @throws {DTypeError} not one float dtype.  {ShapeError} shapes that do not broadcast, no such axis.
  */
-export function linearRecurrence(a: Tensor, b: Tensor, axis = -1, { reverse = false }: CumulativeOptions = {}): Tensor {
+export function linearRecurrence(a: Tensor, b: Tensor, axis = -1, options: CumulativeOptions = {}): Tensor {
+  const { reverse = false } = options;
   commonDType('linearRecurrence', [a, b]);
   const shape = broadcastShapes('linearRecurrence', [a.shape, b.shape]);
   const params = { axis: checkAxis('linearRecurrence', axis, shape.length), reverse };

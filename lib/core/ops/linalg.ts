@@ -10,6 +10,8 @@ import { broadcastTo, reshape } from './arrays.js';
 import { mul } from './elementwise.js';
 import { sum } from './reductions.js';
 
+export type { MatmulFlags } from '../primitives/lax.js';
+
 /**
  * Matrix product a b by NumPy's rules: vectors are rows on the left and columns on the right, leading dimensions broadcast.
  * @param flags.transposeA  use aᵀ (last two axes; a must be a matrix). Default: false.
@@ -56,7 +58,7 @@ export function cholesky(a: Tensor): Tensor {
   return bind1(lax.primitive('check'), [l, info], { op: 'cholesky' });
 }
 
-/** [L, info]: info (int32, one a matrix) is 0, or the order of the leading minor that is not positive; L is NaN there. */
+/** `[L, info]`; info (int32, one a matrix) is 0, or the order of the leading minor that is not positive; L is NaN there. */
 export function choleskyInfo(a: Tensor): [Tensor, Tensor] {
   return lax.cholesky(a);
 }

@@ -1,13 +1,12 @@
 /** Random tensors from explicit keys: the same key gives the same numbers, on every device. */
 import { tensor } from '../concrete.js';
-import type { DType } from '../dtype.js';
 import { DomainError, ShapeError } from '../errors.js';
 import * as lax from '../primitives/lax.js';
 import { primitive } from '../primitives/lax.js';
 import { Tensor } from '../tensor.js';
 import { bind1, type TensorLike } from '../tracing.js';
 import { checkShape, type Shape, TensorType } from '../types.js';
-import { arange, broadcastTo, reshape, slice, take } from './arrays.js';
+import { arange, broadcastTo, type DTypeOptions, reshape, slice, take } from './arrays.js';
 import { add, cast, floor, less, log, log1p, maximum, mul, neg } from './elementwise.js';
 import { argSort } from './ordering.js';
 import { argMax } from './reductions.js';
@@ -32,28 +31,24 @@ export function bits(from: Tensor, shape: Shape): Tensor {
 }
 
 /** Uniform in [0, 1). */
-export function uniform(from: Tensor, shape: Shape, { dtype = 'float32' }: { dtype?: DType } = {}): Tensor {
+export function uniform(from: Tensor, shape: Shape, { dtype = 'float32' }: DTypeOptions = {}): Tensor {
   return bind1(primitive('randomUniform'), [from], { shape: checkShape('random.uniform', shape), dtype });
 }
 
 /** Standard normal. */
-export function normal(from: Tensor, shape: Shape, { dtype = 'float32' }: { dtype?: DType } = {}): Tensor {
+export function normal(from: Tensor, shape: Shape, { dtype = 'float32' }: DTypeOptions = {}): Tensor {
   return bind1(primitive('randomNormal'), [from], { shape: checkShape('random.normal', shape), dtype });
 }
 
-interface Typed {
-  readonly dtype?: DType;
-}
-
 /** Exponential with mean 1. */
-export function exponential(from: Tensor, shape: Shape, { dtype = 'float32' }: Typed = {}): Tensor {
+export function exponential(from: Tensor, shape: Shape, { dtype = 'float32' }: DTypeOptions = {}): Tensor {
   // In float64, whose 53 bits leave neither tail empty; never 0, so that its logarithm is finite.
   const u = uniform(from, shape, { dtype: 'float64' });
   return cast(neg(log1p(neg(maximum(u, 2 ** -54)))), dtype);
 }
 
 /** Standard Gumbel: -log of an exponential. */
-export function gumbel(from: Tensor, shape: Shape, { dtype = 'float32' }: Typed = {}): Tensor {
+export function gumbel(from: Tensor, shape: Shape, { dtype = 'float32' }: DTypeOptions = {}): Tensor {
   return cast(neg(log(exponential(from, shape, { dtype: 'float64' }))), dtype);
 }
 
@@ -95,12 +90,8 @@ export function permutation(from: Tensor, x: number | Tensor): Tensor {
  * @param options.replace  whether a number may come again. Default: false.
  * @throws {DomainError} without replacement, more than n.
  */
-export function choice(
-  from: Tensor,
-  n: number,
-  count: number,
-  { replace = false }: { readonly replace?: boolean } = {},
-): Tensor {
+export function choice(from: Tensor, n: number, count: number, options: { readonly replace?: boolean } = {}): Tensor {
+  const { replace = false } = options;
   if (replace) return randint(from, [count], 0, n);
   if (count > n) {
     throw new DomainError('random.choice', `Expected at most ${n} numbers without replacement, received ${count}`, {
@@ -130,7 +121,7 @@ export function categorical(from: Tensor, logits: Tensor, axis = -1): Tensor {
 export function gamma(
   from: Tensor,
   alpha: Tensor | number,
-  { shape, dtype = 'float32' }: Typed & { readonly shape?: Shape } = {},
+  { shape, dtype = 'float32' }: DTypeOptions & { readonly shape?: Shape } = {},
 ): Tensor {
   const full =
     typeof alpha === 'number' ? lax.full(TensorType.of(dtype, checkShape('random.gamma', shape ?? [])), alpha) : alpha;

@@ -113,12 +113,8 @@ export function triu(x: Tensor, diagonal = 0): Tensor {
  * `count` numbers from `start` to `stop`, both included, at equal distances; [start] when there is one.
  * @param options.dtype  float32 or float64. Default: 'float32'.
  */
-export function linspace(
-  start: number,
-  stop: number,
-  count: number,
-  { dtype = 'float32' }: { dtype?: DType } = {},
-): Tensor {
+export function linspace(start: number, stop: number, count: number, options: { readonly dtype?: DType } = {}): Tensor {
+  const { dtype = 'float32' } = options;
   const type = TensorType.of(checkDType('linspace', dtype), checkShape('linspace', [count]));
   const fraction = lax.div(lax.iota(type, 0), Math.max(1, count - 1));
   return add(mul(lax.sub(1, fraction), start), mul(fraction, count === 1 ? start : stop));

@@ -13,7 +13,8 @@ export interface ReduceOptions {
   readonly keepDims?: boolean;
 }
 
-type Axes = number | readonly number[];
+/** One axis or several, negative ones counted from the last. */
+export type ReductionAxes = number | readonly number[];
 
 function reduced(x: Tensor, axes: readonly number[], result: Tensor, { keepDims = false }: ReduceOptions): Tensor {
   return keepDims
@@ -25,7 +26,7 @@ function reduced(x: Tensor, axes: readonly number[], result: Tensor, { keepDims 
 }
 
 function reduction(name: string, op: string) {
-  return (x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor => {
+  return (x: Tensor, axes?: ReductionAxes, options: ReduceOptions = {}): Tensor => {
     const list = checkAxes(op, axes, x.rank);
     return list.length === 0 ? x : reduced(x, list, bind1(primitive(name), [x], { axes: list }), options);
   };
@@ -41,7 +42,7 @@ export const max = reduction('reduceMax', 'max');
 export const min = reduction('reduceMin', 'min');
 
 /** Mean over axes (default: all), of a float tensor. */
-export function mean(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
+export function mean(x: Tensor, axes?: ReductionAxes, options: ReduceOptions = {}): Tensor {
   if (!isFloat(x.dtype))
     throw new DTypeError('mean', `Expected float32 or float64, received ${x.dtype}`, { hint: 'cast first' });
   const list = checkAxes('mean', axes, x.rank);
@@ -50,13 +51,13 @@ export function mean(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tenso
 }
 
 /** Whether any element over axes is true. */
-export function any(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
+export function any(x: Tensor, axes?: ReductionAxes, options?: ReduceOptions): Tensor {
   if (x.dtype !== 'bool') throw new DTypeError('any', `Expected bool, received ${x.dtype}`);
   return max(x, axes, options);
 }
 
 /** Whether all elements over axes are true. */
-export function all(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
+export function all(x: Tensor, axes?: ReductionAxes, options?: ReduceOptions): Tensor {
   if (x.dtype !== 'bool') throw new DTypeError('all', `Expected bool, received ${x.dtype}`);
   return min(x, axes, options);
 }
@@ -75,7 +76,7 @@ export function argMin(x: Tensor, axis: number): Tensor {
  * log(sum(exp(x))) over axes (default: all), without overflow. Where everything is -∞ the result is -∞ and its derivative 0.
  * @throws {ShapeError} there are no elements along the axes.
  */
-export function logSumExp(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
+export function logSumExp(x: Tensor, axes?: ReductionAxes, options: ReduceOptions = {}): Tensor {
   const list = checkAxes('logSumExp', axes, x.rank);
   const peak = stopped(max(x, list));
   const total = reduceSum(exp(sub(x, spread(peak, x.shape, list))), list);
@@ -96,7 +97,7 @@ export function stopGradient(x: Tensor): Tensor {
 }
 
 /** Number of true elements over axes (default: all), int32. */
-export function countTrue(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
+export function countTrue(x: Tensor, axes?: ReductionAxes, options?: ReduceOptions): Tensor {
   return sum(cast(x, 'int32'), axes, options);
 }
 
@@ -106,7 +107,11 @@ export interface VarianceOptions extends ReduceOptions {
 }
 
 /** Mean square distance from the mean over axes (default: all), of a float tensor; NaN where there are too few elements. */
-export function variance(x: Tensor, axes?: Axes, { keepDims = false, correction = 0 }: VarianceOptions = {}): Tensor {
+export function variance(
+  x: Tensor,
+  axes?: ReductionAxes,
+  { keepDims = false, correction = 0 }: VarianceOptions = {},
+): Tensor {
   const list = checkAxes('variance', axes, x.rank);
   const count = list.reduce((product, axis) => product * (x.shape[axis] as number), 1);
   const centered = sub(x, mean(x, list, { keepDims: true }));
@@ -117,12 +122,12 @@ export function variance(x: Tensor, axes?: Axes, { keepDims = false, correction 
 }
 
 /** Square root of the variance over axes (default: all); where it is 0, so is its derivative. */
-export function std(x: Tensor, axes?: Axes, options?: VarianceOptions): Tensor {
+export function std(x: Tensor, axes?: ReductionAxes, options?: VarianceOptions): Tensor {
   return root(variance(x, axes, options));
 }
 
 /** Euclidean norm over axes (default: all); where it is 0, so is its derivative. */
-export function norm(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
+export function norm(x: Tensor, axes?: ReductionAxes, options?: ReduceOptions): Tensor {
   return root(sum(mul(x, x), axes, options));
 }
 

@@ -207,6 +207,7 @@ export function searchSorted(sorted: Tensor, values: Tensor, right: boolean): Te
   return apply('searchSorted', [sorted, values], { right });
 }
 
+/** Which operands of a product are transposed first. */
 export interface MatmulFlags {
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;

@@ -62,7 +62,7 @@ function withInputs(types: readonly TensorType[], program: Program): Program {
 /** A x = b: the map v to A v, b, and the map w to A^T w. All are trees like the solution. */
 export type LinearSolver<X> = (apply: (v: X) => X, b: X, applyTranspose: (w: X) => X) => X;
 
-interface LinearSolveOption<X> {
+export interface LinearSolveOption<X> {
   /**
    * How the linear systems of the derivative are solved, with A the Jacobian of the condition in x.
    * `normalEquations`: conjugate gradients on A^T A x = A^T b, for any invertible A. `conjugateGradient`: for A symmetric and definite,
@@ -85,9 +85,8 @@ export type ImplicitDiffOptions<A extends readonly unknown[], X> = LinearSolveOp
  * every derivative costs linear solves with dF/dx at the solution.
  *
  * @param solver  (...args) to x, a tree of floats.
- * @param options.root  F, whose result has the structure and types of x.
- * @param options.fixedPoint  T instead: F = T(x, ...args) - x.
- * @param options.linearSolve  see LinearSolveOption. Default: 'normalEquations'.
+ * @param options  `root`: F, whose result has the structure and types of x. `fixedPoint`: T instead, F = T(x, ...args) - x.
+ *   `linearSolve`: how the linear systems are solved. Default: 'normalEquations'.
  * @throws {DomainError} not one of root and fixedPoint.  {DTypeError} x is not float.  {ShapeError} F is not like x.
  *   {NumericalError}, on reading a derivative: the linear solve did not converge; dF/dx is singular or badly conditioned.
  * @see Blondel et al., Efficient and Modular Implicit Differentiation, NeurIPS 2022, section 2.

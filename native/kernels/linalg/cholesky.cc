@@ -1,8 +1,9 @@
 // cholesky: A = L L^T, batched, row-major; only the lower triangle of A is read, the upper triangle of L is zero.
 //
-// Batches are spread over the parts. A single large matrix is factored block column by block column (right-looking):
-// the diagonal block by LAPACK, the panel below it by triangular solves cut over its rows, and the trailing matrix by
-// products cut into bands of equal area.
+// Batches are spread over the parts; of small matrices as many at once as a vector has lanes (cholesky_loops.h), since
+// LAPACK's calls cost more than their arithmetic there. A single large matrix is factored block column by block column
+// (right-looking): the diagonal block by LAPACK, the panel below it by triangular solves cut over its rows, and the
+// trailing matrix by products cut into bands of equal area.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -10,13 +11,24 @@
 
 #include "native/backend/cpu/blas.h"
 #include "native/backend/cpu/check.h"
+#include "native/kernels/linalg/cholesky_loops.h"
 #include "native/kernels/linalg/linalg.h"
 
 namespace cotangent::cpu {
 namespace {
 
+constexpr int kSmallSize = 64;     // up to here a batch is factored side by side
 constexpr int kBlockedSize = 384;  // from here on a matrix is worth more than one thread
 constexpr double kPartFlops = 500e3;
+
+template <class T>
+CholeskyLoops<T> cholesky_loops() {
+  if constexpr (sizeof(T) == 4) {
+    return COTANGENT_SIMD_DISPATCH(cholesky_loops_float32)();
+  } else {
+    return COTANGENT_SIMD_DISPATCH(cholesky_loops_float64)();
+  }
+}
 
 template <class T>
 class CholeskyKernel : public Kernel {
@@ -24,7 +36,10 @@ class CholeskyKernel : public Kernel {
   CholeskyKernel(const OpDesc& desc, int64_t batch, int n) : batch_(batch), n_(n) {
     estimated_ns = estimate_ns(traffic(desc), flops() * static_cast<double>(batch) * (sizeof(T) == 4 ? 1 : 2));
     in_place[0] = 1;
+    if (n > 0 && n <= kSmallSize && batch >= cholesky_loops<T>().lanes) loops_ = cholesky_loops<T>();
   }
+
+  uint64_t workspace_bytes(int threads) const override { return static_cast<uint64_t>(threads * room()) * sizeof(T); }
 
   // Block columns of large matrices, batches of others.
   int pieces(int threads) const override {
@@ -52,7 +67,22 @@ class CholeskyKernel : public Kernel {
       return CT_OK;
     }
     const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(kPartFlops / flops()));
-    const Piece piece(batch_, launch.piece, pieces(parallel.threads()));
+    const Piece piece(batch_, launch.piece, pieces(parallel.threads()), loops_.lanes);
+    if (loops_.factor) {
+      const int64_t groups = (piece.length() + loops_.lanes - 1) / loops_.lanes;
+      const int64_t parts =
+          std::clamp<int64_t>(piece.length() / grain, 1, std::min<int64_t>(groups, parallel.threads()));
+      parallel.parts(static_cast<int>(parts), [&](int part) {
+        T* const workspace = static_cast<T*>(launch.workspace) + part * room();
+        const int64_t end = std::min(piece.end, piece.begin + groups * (part + 1) / parts * loops_.lanes);
+        for (int64_t i = piece.begin + groups * part / parts * loops_.lanes; i < end; i += loops_.lanes) {
+          const int count = static_cast<int>(std::min<int64_t>(loops_.lanes, end - i));
+          loops_.factor(a + i * size, l + i * size, n_, count, workspace);
+          for (int64_t k = i; k < i + count; ++k) info[k] = finish(l + k * size, 0);
+        }
+      });
+      return CT_OK;
+    }
     parallel.range(piece.length(), grain, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = piece.begin + begin; i < piece.begin + end; ++i) {
         T* const matrix = l + i * size;
@@ -64,6 +94,9 @@ class CholeskyKernel : public Kernel {
   }
 
  private:
+  // Elements of a part's workspace, in whole cache lines.
+  int64_t room() const { return loops_.factor ? (loops_.room(n_) + 15) / 16 * 16 : 0; }
+
   bool in_blocks(int threads) const { return n_ >= kBlockedSize && batch_ < threads; }
   int block() const { return n_ < 1024 ? 64 : 128; }
   int blocks() const { return (n_ + block() - 1) / block(); }
@@ -130,6 +163,7 @@ class CholeskyKernel : public Kernel {
 
   int64_t batch_;
   int n_;
+  CholeskyLoops<T> loops_{1, nullptr, nullptr};  // without functions: matrices go one by one
 };
 
 }  // namespace

@@ -1,9 +1,10 @@
-// matmul: batched products op(A) op(B) of float32 or float64, by serial BLAS calls on parts of the result. With a third
-// operand C and params alpha, beta: alpha op(A) op(B) + beta C, in place of C where it may be overwritten.
+// matmul: batched products op(A) op(B) of float32 or float64, by serial products (gemm.h) of parts of the result. With
+// a third operand C and params alpha, beta: alpha op(A) op(B) + beta C, in place of C where it may be overwritten.
 //
 // A product is cut over its batches, or over a grid of rows and columns, or, when the result is small and k long, over
-// k: then the parts' products are added in a fixed order. The cut, and so the bits, depend on the thread setting (never
-// on who runs the parts). Inner products are cut into chunks of a fixed length and summed in double.
+// k: then the chunks' products are added in a fixed order. With our own loops the bits do not depend on the cut; with
+// BLAS, whose kernels round differently at their edges, they depend on the thread setting (never on who runs the
+// parts). Inner products are cut into chunks of a fixed length and summed in double.
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "native/backend/cpu/blas.h"
 #include "native/backend/cpu/check.h"
 #include "native/kernels/matmul/dot.h"
+#include "native/kernels/matmul/gemm.h"
 #include "native/kernels/movement/strided_copy.h"
 
 namespace cotangent::cpu {
@@ -19,7 +21,9 @@ namespace {
 constexpr double kPartFlops = 500e3;       // of a product that is worth a thread
 constexpr int64_t kPartBytes = 256 << 10;  // of a matrix times a vector
 constexpr int64_t kDotChunk = 16384;
-constexpr int64_t kTile = 16;  // of BLAS's kernels: parts are cut at multiples
+constexpr int kInnerChunks = 16;      // of a long k, at most: all threads have some
+constexpr int kChunkTile = 16;        // they are cut at multiples
+constexpr int kInnerResultSize = 96;  // rows and columns of a result that is too small to be cut
 
 struct Shape {
   int64_t batch;
@@ -68,9 +72,9 @@ Grid choose_grid(int parts, int m, int n) {
 }
 
 // First element of part `i` of `count`.
-int cut(int size, int i, int count) {
-  const int64_t tiles = (size + kTile - 1) / kTile;
-  return static_cast<int>(std::min<int64_t>(size, tiles * i / count * kTile));
+int cut(int size, int i, int count, int tile) {
+  const int64_t tiles = (size + tile - 1) / tile;
+  return static_cast<int>(std::min<int64_t>(size, tiles * i / count * tile));
 }
 
 template <class T>
@@ -85,13 +89,13 @@ class MatmulKernel : public Kernel {
 
   uint64_t workspace_bytes(int threads) const override {
     if (form_ == Form::kDot) return static_cast<uint64_t>(shape_.batch * dot_chunks()) * sizeof(double);
-    const int parts = inner_parts(threads);
-    return parts > 1 ? static_cast<uint64_t>(parts) * static_cast<uint64_t>(results()) * sizeof(T) : 0;
+    const int64_t sums = inner_chunks() > 1 ? inner_chunks() * results() : 0;
+    return static_cast<uint64_t>(line(sums) + std::min(threads, worth_parts()) * part_room(threads)) * sizeof(T);
   }
 
   // Batches, or bands of rows of one product.
   int pieces(int threads) const override {
-    if (form_ != Form::kMatrix || inner_parts(threads) > 1) return 1;
+    if (form_ != Form::kMatrix || inner_chunks() > 1) return 1;
     const int parts = std::min(threads, worth_parts());
     if (shape_.batch >= parts) return pieces_by_time(threads, shape_.batch / parts);
     return static_cast<int>(shape_.batch) * bands(threads);
@@ -101,6 +105,7 @@ class MatmulKernel : public Kernel {
     const T* const a = static_cast<const T*>(launch.in[0]);
     const T* const b = static_cast<const T*>(launch.in[1]);
     T* const c = static_cast<T*>(launch.out[0]);
+    T* const workspace = static_cast<T*>(launch.workspace);
     Parallel& parallel = launch.parallel;
     const int64_t total = shape_.batch * results();
     if (total == 0) return CT_OK;
@@ -115,22 +120,29 @@ class MatmulKernel : public Kernel {
       run_dots(parallel, a, b, c, static_cast<double*>(launch.workspace));
     } else if (const int parts = std::min(parallel.threads(), worth_parts()); shape_.batch >= parts) {
       const Piece piece(shape_.batch, launch.piece, pieces(parallel.threads()));
-      parallel.range(piece.length(), piece.length() / parts, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t i = piece.begin + begin; i < piece.begin + end; ++i) {
-          multiply(a_at(a, i), b_at(b, i), c + i * results(), whole(), beta());
+      const int count = static_cast<int>(std::min<int64_t>(parts, piece.length()));
+      parallel.parts(count, [&](int part) {
+        T* const own = workspace + part * part_room(parallel.threads());
+        const int64_t end = piece.begin + piece.length() * (part + 1) / count;
+        for (int64_t i = piece.begin + piece.length() * part / count; i < end; ++i) {
+          multiply(a_at(a, i), b_at(b, i), c + i * results(), whole(), beta(), own);
         }
       });
-    } else if (inner_parts(parallel.threads()) > 1 || form_ == Form::kVector) {
+    } else if (inner_chunks() > 1) {
       for (int64_t i = 0; i < shape_.batch; ++i) {
-        run_one(parallel, parts, a_at(a, i), b_at(b, i), c + i * results(), static_cast<T*>(launch.workspace), whole());
+        run_chunks(parallel, parts, a_at(a, i), b_at(b, i), c + i * results(), workspace);
+      }
+    } else if (form_ == Form::kVector) {
+      for (int64_t i = 0; i < shape_.batch; ++i) {
+        run_one(parallel, parts, a_at(a, i), b_at(b, i), c + i * results(), workspace, whole());
       }
     } else {
       const int count = bands(parallel.threads()), i = launch.piece / count;
-      const Piece rows(shape_.m, launch.piece % count, count, kTile);
+      const Piece rows(shape_.m, launch.piece % count, count, gemm_.row_tile());
       Region band = whole();
       band.row_begin = static_cast<int>(rows.begin);
       band.row_end = static_cast<int>(rows.end);
-      run_one(parallel, parts, a_at(a, i), b_at(b, i), c + i * results(), nullptr, band);
+      run_one(parallel, parts, a_at(a, i), b_at(b, i), c + i * results(), workspace, band);
     }
     return CT_OK;
   }
@@ -163,56 +175,90 @@ class MatmulKernel : public Kernel {
     return static_cast<int>(std::clamp(parts, 1.0, 1024.0));
   }
 
-  // Parts that k is cut into, or 1: when the result is too small to be cut and k is long.
-  int inner_parts(int threads) const {
+  // Chunks that k is cut into, or 1: when the result is too small to be cut and k long. Whatever the thread setting.
+  int inner_chunks() const {
     if (form_ != Form::kVector && form_ != Form::kMatrix) return 1;
-    const int parts = std::min({threads, worth_parts(), shape_.k / 64});
+    const int chunks = std::min({kInnerChunks, worth_parts(), shape_.k / 64});
     const int longest = std::max(shape_.m, shape_.n);
-    if (parts <= 1 || shape_.batch >= parts) return 1;
-    return longest < 48 * parts && shape_.k / (4 * parts) > longest ? parts : 1;
+    if (chunks <= 1 || shape_.batch >= chunks) return 1;
+    return longest < kInnerResultSize && shape_.k / (4 * chunks) > longest ? chunks : 1;
   }
 
-  // The rows of `band` of one product.
-  void run_one(Parallel& parallel, int parts, const T* a, const T* b, T* c, T* workspace, const Region& band) const {
-    if (const int inner = inner_parts(parallel.threads()); inner > 1) {
-      parallel.parts(inner, [&](int part) {
+  // In elements, up to a whole cache line.
+  static int64_t line(int64_t count) { return (count + 15) / 16 * 16; }
+
+  // Elements of workspace that a part of the work needs for itself.
+  int64_t part_room(int threads) const {
+    if (form_ != Form::kMatrix) return 0;
+    if (const int chunks = inner_chunks(); chunks > 1)
+      return gemm_.room(shape_.m, shape_.n, (shape_.k + chunks - 1) / chunks + kChunkTile);
+    const int parts = std::min(threads, worth_parts());
+    if (shape_.batch >= parts) return gemm_.room(shape_.m, shape_.n, shape_.k);
+    const Grid grid = grid_of(threads, parts);
+    const auto share = [](int64_t size, int count, int tile) { return (size + count - 1) / count + tile; };
+    return gemm_.room(std::min<int64_t>(shape_.m, share(band_height(threads), grid.rows, gemm_.row_tile())),
+                      std::min<int64_t>(shape_.n, share(shape_.n, grid.columns, gemm_.column_tile())), shape_.k);
+  }
+
+  // Rows of the highest band.
+  int band_height(int threads) const {
+    return std::min(shape_.m, (shape_.m + bands(threads) - 1) / bands(threads) + gemm_.row_tile());
+  }
+
+  // The grid of every band: that of the highest one.
+  Grid grid_of(int threads, int parts) const { return choose_grid(parts, band_height(threads), shape_.n); }
+
+  // One product, cut over k. The chunks' products lie one after the other before what the parts work in.
+  void run_chunks(Parallel& parallel, int parts, const T* a, const T* b, T* c, T* workspace) const {
+    const int chunks = inner_chunks(), count = std::min(parts, chunks);
+    T* const rest = workspace + line(chunks * results());
+    parallel.parts(count, [&](int part) {
+      T* const own = rest + part * part_room(parallel.threads());
+      for (int chunk = chunks * part / count; chunk < chunks * (part + 1) / count; ++chunk) {
         Region region = whole();
-        region.k_begin = cut(shape_.k, part, inner);
-        region.k_end = cut(shape_.k, part + 1, inner);
-        multiply(a, b, workspace + part * results(), region, T(0));
-      });
-      for (int64_t i = 0; i < results(); ++i) {
-        T sum = workspace[i];
-        for (int part = 1; part < inner; ++part) sum += workspace[part * results() + i];
-        c[i] = shape_.beta == 0 ? sum : sum + beta() * c[i];
+        region.k_begin = cut(shape_.k, chunk, chunks, kChunkTile);
+        region.k_end = cut(shape_.k, chunk + 1, chunks, kChunkTile);
+        multiply(a, b, workspace + chunk * results(), region, T(0), own);
       }
-      return;
+    });
+    for (int64_t i = 0; i < results(); ++i) {
+      T sum = workspace[i];
+      for (int chunk = 1; chunk < chunks; ++chunk) sum += workspace[chunk * results() + i];
+      c[i] = shape_.beta == 0 ? sum : sum + beta() * c[i];
     }
+  }
+
+  // The rows of `band` of one product, over a grid of parts.
+  void run_one(Parallel& parallel, int parts, const T* a, const T* b, T* c, T* workspace, const Region& band) const {
     const int first = band.row_begin, height = band.row_end - band.row_begin;
-    const Grid grid = choose_grid(parts, height, shape_.n);
+    const Grid grid = grid_of(parallel.threads(), parts);
+    const int row_tile = gemm_.row_tile(), column_tile = gemm_.column_tile();
     parallel.parts(grid.rows * grid.columns, [&](int part) {
       const int row = part / grid.columns, column = part % grid.columns;
-      const Region region{first + cut(height, row, grid.rows),
-                          first + cut(height, row + 1, grid.rows),
-                          cut(shape_.n, column, grid.columns),
-                          cut(shape_.n, column + 1, grid.columns),
+      const Region region{first + cut(height, row, grid.rows, row_tile),
+                          first + cut(height, row + 1, grid.rows, row_tile),
+                          cut(shape_.n, column, grid.columns, column_tile),
+                          cut(shape_.n, column + 1, grid.columns, column_tile),
                           0,
                           shape_.k};
       if (region.row_begin < region.row_end && region.column_begin < region.column_end) {
-        multiply(a, b, c + static_cast<int64_t>(region.row_begin) * shape_.n + region.column_begin, region, beta());
+        multiply(a, b, c + static_cast<int64_t>(region.row_begin) * shape_.n + region.column_begin, region, beta(),
+                 workspace + part * part_room(parallel.threads()));
       }
     });
   }
 
   // One region, on this thread; c points at its first element, `beta` says how much of it stays.
-  void multiply(const T* a, const T* b, T* c, const Region& region, T beta) const {
+  void multiply(const T* a, const T* b, T* c, const Region& region, T beta, T* workspace) const {
     const int lda = shape_.transpose_a ? shape_.m : shape_.k, ldb = shape_.transpose_b ? shape_.k : shape_.n;
     const T* const a_part = a + offset(shape_.transpose_a, lda, region.row_begin, region.k_begin);
     const T* const b_part = b + offset(shape_.transpose_b, ldb, region.k_begin, region.column_begin);
     const int m = region.row_end - region.row_begin, n = region.column_end - region.column_begin;
     const int k = region.k_end - region.k_begin;
     if (form_ == Form::kMatrix) {
-      blas::gemm(shape_.transpose_a, shape_.transpose_b, m, n, k, alpha(), a_part, lda, b_part, ldb, beta, c, shape_.n);
+      gemm_.multiply(
+          {m, n, k, a_part, lda, shape_.transpose_a, b_part, ldb, shape_.transpose_b, alpha(), beta, c, shape_.n},
+          workspace);
     } else if (shape_.n == 1) {
       multiply_vector(shape_.transpose_a, a_part, lda, m, k, b_part, c);
     } else {
@@ -251,6 +297,7 @@ class MatmulKernel : public Kernel {
 
   Shape shape_;
   Form form_;
+  Gemm<T> gemm_;
 };
 
 std::unique_ptr<Kernel> prepare_matmul(const OpDesc& desc) {
