@@ -1,0 +1,23 @@
+#ifndef COTANGENT_EMULATION_LIBRARIES_CUBLAS_HANDLE_H
+#define COTANGENT_EMULATION_LIBRARIES_CUBLAS_HANDLE_H
+
+#include "native/emulation/libraries/library.h"
+
+struct cublasContext {
+  cudaStream_t stream = nullptr;
+  cublasPointerMode_t pointer_mode = CUBLAS_POINTER_MODE_HOST;
+  cublasAtomicsMode_t atomics_mode = CUBLAS_ATOMICS_NOT_ALLOWED;
+  cublasMath_t math_mode = CUBLAS_DEFAULT_MATH;
+
+  bool on_device() const { return pointer_mode == CUBLAS_POINTER_MODE_DEVICE; }
+};
+
+namespace cotangent::emulation {
+
+inline cublasStatus_t submit_blas(cublasHandle_t handle, std::function<void()> work) {
+  return submit(handle->stream, std::move(work)) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
+}
+
+}  // namespace cotangent::emulation
+
+#endif

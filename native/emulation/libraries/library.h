@@ -1,0 +1,95 @@
+// What the emulated libraries share: queueing on a stream, and checks that operands are device memory of their extent.
+#ifndef COTANGENT_EMULATION_LIBRARIES_LIBRARY_H
+#define COTANGENT_EMULATION_LIBRARIES_LIBRARY_H
+
+#include <cublas_v2.h>
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace cotangent::emulation {
+
+// BLAS on the calling thread only, as long as that knows how to be told.
+void force_single_thread();
+
+// Queues the call of a library; false if the device cannot take it.
+bool submit(cudaStream_t stream, std::function<void()> work);
+// Waits for the stream; false on a fault.
+bool wait_for(cudaStream_t stream);
+bool stream_exists(cudaStream_t stream);
+
+// The operands of one call, checked when its turn comes in the stream. What is not device (or page-locked) memory of
+// that extent is reported as the device's fault, and the call must not run.
+class Operands {
+ public:
+  explicit Operands(const char* function) : function_(function) {}
+
+  // Columns of `rows` elements that begin `stride` elements apart.
+  template <class T>
+  bool matrix(const char* name, const T* data, int64_t rows, int64_t columns, int64_t stride) {
+    if (rows <= 0 || columns <= 0) return ok_;
+    return require(name, data, static_cast<size_t>((columns - 1) * stride + rows) * sizeof(T));
+  }
+  template <class T>
+  bool vector(const char* name, const T* data, int64_t count, int64_t increment = 1) {
+    if (count <= 0) return ok_;
+    return require(name, data, static_cast<size_t>((count - 1) * std::abs(increment) + 1) * sizeof(T));
+  }
+  template <class T>
+  bool matrices(const char* name, const T* data, int64_t rows, int64_t columns, int64_t stride, int64_t batch_stride,
+                int64_t batch) {
+    if (rows <= 0 || columns <= 0 || batch <= 0) return ok_;
+    return require(name, data,
+                   static_cast<size_t>((batch - 1) * batch_stride + (columns - 1) * stride + rows) * sizeof(T));
+  }
+  bool ok() const { return ok_; }
+
+ private:
+  bool require(const char* name, const void* data, size_t bytes);
+  const char* function_;
+  bool ok_ = true;
+};
+
+// alpha or beta: the value at the time of the call, or where the device finds it at its turn.
+template <class T>
+class Scalar {
+ public:
+  Scalar(const T* pointer, bool on_device)
+      : pointer_(on_device ? pointer : nullptr), value_(on_device ? T{} : *pointer) {}
+  T operator()(Operands& operands, const char* name) const {
+    if (pointer_ == nullptr) return value_;
+    return operands.vector(name, pointer_, 1) ? *pointer_ : T{};
+  }
+
+ private:
+  const T* pointer_;
+  T value_;
+};
+
+inline char letter(cublasOperation_t operation) { return operation == CUBLAS_OP_N ? 'N' : 'T'; }
+inline char letter(cublasFillMode_t fill) { return fill == CUBLAS_FILL_MODE_LOWER ? 'L' : 'U'; }
+inline char letter(cublasSideMode_t side) { return side == CUBLAS_SIDE_LEFT ? 'L' : 'R'; }
+inline char letter(cublasDiagType_t diagonal) { return diagonal == CUBLAS_DIAG_UNIT ? 'U' : 'N'; }
+
+inline bool valid(cublasOperation_t o) { return o == CUBLAS_OP_N || o == CUBLAS_OP_T || o == CUBLAS_OP_C; }
+inline bool valid(cublasFillMode_t f) { return f == CUBLAS_FILL_MODE_LOWER || f == CUBLAS_FILL_MODE_UPPER; }
+inline bool valid(cublasSideMode_t s) { return s == CUBLAS_SIDE_LEFT || s == CUBLAS_SIDE_RIGHT; }
+inline bool valid(cublasDiagType_t d) { return d == CUBLAS_DIAG_UNIT || d == CUBLAS_DIAG_NON_UNIT; }
+
+// A leading dimension for columns of `rows` elements.
+inline bool leads(int64_t ld, int64_t rows) { return ld >= (rows > 1 ? rows : 1); }
+
+// BLAS takes 32-bit sizes.
+template <class... N>
+bool fits(N... sizes) {
+  return ((static_cast<int64_t>(sizes) <= INT32_MAX) && ...);
+}
+inline int narrow(int64_t n) { return static_cast<int>(n); }
+
+}  // namespace cotangent::emulation
+
+#endif
