@@ -60,7 +60,7 @@ export interface PrimitiveRules<P extends Params> {
   readonly name: string;
   /** Result types. Throws ShapeError or DTypeError. */
   infer(inputs: readonly TensorType[], params: P): TensorType[];
-  /** Tangents of the results. Absent together with `jvpJoint`: the primitive has no derivative (its tangents are zero). */
+  /** Tangents of the results. Absent together with `jvpJoint`: the primitive has no derivative (its tangents are zero, or `underivable`). */
   jvp?(context: JvpContext<P>): Tangent[];
   /** Results and their tangents together, for primitives that run programs. */
   jvpJoint?(context: JointContext<P>): { outputs: Tensor[]; tangents: Tangent[] };
@@ -79,6 +79,8 @@ export interface PrimitiveRules<P extends Params> {
   readonly forwardOnly?: string;
   /** Why forward mode cannot pass, for primitives with only a reverse rule. */
   readonly reverseOnly?: string;
+  /** Why there is no derivative, for primitives that do depend on their operands: asking for one is an error, where zero would be wrong. */
+  readonly underivable?: string;
   /** The Program whose equations run in the place of this one: such a primitive exists for the transforms, and has no kernel. */
   expand?(params: P): Program;
   /** Name of the kernel that runs it, where it differs. */

@@ -1,7 +1,7 @@
 /** Forward mode as a map from Programs to Programs. */
 import { isFloat } from '../core/dtype.js';
 import { TracingError } from '../core/errors.js';
-import type { Tangent } from '../core/primitive.js';
+import type { Primitive, Tangent } from '../core/primitive.js';
 import { zeros } from '../core/primitives/lax.js';
 import { type Atom, type Equation, eliminateDeadCode, type Program, Variable } from '../core/program.js';
 import type { Tensor } from '../core/tensor.js';
@@ -41,6 +41,7 @@ function pushEquation(
   inputs: readonly Tensor[],
   tangents: readonly Tangent[],
 ): { outputs: Tensor[]; tangents: Tangent[] } {
+  refuseUnderivable(primitive, tangents);
   if (tangents.every((t) => !t) || !primitive.differentiable)
     return { outputs: bind(primitive, inputs, params), tangents: [] };
   if (primitive.jvpJoint) return primitive.jvpJoint({ inputs, tangents, params });
@@ -53,6 +54,12 @@ function pushEquation(
   }
   const outputs = bind(primitive, inputs, params);
   return { outputs, tangents: primitive.jvp({ inputs, tangents, outputs, params }) };
+}
+
+/** @throws {TracingError} a derivative is asked for of a primitive that has none where zero would be wrong. */
+export function refuseUnderivable({ name, underivable }: Primitive, active: readonly unknown[]): void {
+  if (underivable === undefined || active.every((one) => !one)) return;
+  throw new TracingError(name, `Expected an operation with a derivative, received ${name}`, { hint: underivable });
 }
 
 /**

@@ -10,7 +10,7 @@ import { type Atom, type Equation, eliminateDeadCode, Program, Variable } from '
 import type { Tensor } from '../core/tensor.js';
 import { bind, readAtom, trace } from '../core/tracing.js';
 import type { TensorType } from '../core/types.js';
-import { closed } from './jvp-program.js';
+import { closed, refuseUnderivable } from './jvp-program.js';
 
 /** An unknown of the linear map: a tangent during the forward walk, a cotangent during the backward one. */
 class Unknown {
@@ -111,6 +111,7 @@ function linearize(
   tape: Tape,
 ): { outputs: Tensor[]; unknowns: (Unknown | null)[] } {
   const { primitive, params } = equation;
+  refuseUnderivable(primitive, unknowns);
   if (unknowns.every((unknown) => !unknown) || !primitive.differentiable) {
     return { outputs: bind(primitive, inputs, params), unknowns: equation.outputs.map(() => null) };
   }

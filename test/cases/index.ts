@@ -13,6 +13,7 @@ import { linalgRows } from './linalg.js';
 import { movementRows } from './movement.js';
 import { poolingRows } from './pooling.js';
 import { qrRows } from './qr.js';
+import { randomGammaRows } from './random-gamma.js';
 import { randomRows } from './random-numbers.js';
 import { reductionRows } from './reduction.js';
 import type { Row } from './row.js';
@@ -41,6 +42,7 @@ export const rows: readonly Row[] = [
   ...spectralRows,
   ...svdRows,
   ...randomRows,
+  ...randomGammaRows,
   ...controlRows,
   ...transformRows,
 ];

@@ -125,45 +125,9 @@ function uniformOf(words: readonly number[]): number {
   return high === undefined ? (low >>> 8) / 2 ** 24 : (high * 2 ** 21 + (low >>> 11)) / 2 ** 53;
 }
 
-/** The gamma variable that element `k` of a key stands for, by the rejection of Marsaglia and Tsang. */
-function gammaOf(key: Values, alpha: number, k: number): number {
-  if (!(alpha > 0)) return Number.NaN;
-  const uniform = (low: number, high: number): number => (high * 2 ** 32 + low + 0.5) / 2 ** 64;
-  const d = (alpha < 1 ? alpha + 1 : alpha) - 1 / 3;
-  for (let attempt = 0; ; attempt++) {
-    const [w0, w1, w2, w3] = philox([k, 0, attempt, 1], [...key.values]) as [number, number, number, number];
-    const z = normalOf([w0, w1]);
-    const v = (1 + z / Math.sqrt(9 * d)) ** 3;
-    if (v <= 0 || Math.log(uniform(w2, w3)) >= z ** 2 / 2 + d * (1 - v + Math.log(v))) continue;
-    if (alpha >= 1) return d * v;
-    const [p0, p1] = philox([k, 0, 0, 2], [...key.values]) as [number, number];
-    return d * v * uniform(p0, p1) ** (1 / alpha);
-  }
-}
-
-const gammaRow: Row = {
-  primitive: 'randomGamma',
-  dtypes: ['float32', 'float64'],
-  domain: (random) => 10 ** random.uniform(-0.5, 2),
-  cases: [
-    ...[[], [0], [1], [3], [2, 5], [1009]].map((shape) => example(`[${shape}]`, [key(7, 0), shape])),
-    example('full key', [key(0xdeadbeef, 0xffffffff), [65]]),
-    example('edges', [key(1, 2), { shape: [5], values: [0, -1, Number.NaN, 1, 0.999] }], { differentiate: false }),
-  ],
-  apply: applyPrimitive('randomGamma'),
-  reference: ([seed, alpha]) => [
-    { ...(alpha as Values), values: (alpha as Values).values.map((value, k) => gammaOf(seed as Values, value, k)) },
-  ],
-  // Normals are good to a dozen units, which the cube triples; the power of a uniform, to |log u| / alpha of them.
-  budget: () => 200,
-  derivative: noDerivative,
-  flops: ([, alpha]) => 200 * sizeOf(alpha?.shape ?? []),
-};
-
 export const randomRows: readonly Row[] = [
   randomRow('randomBits', ['uint32'], 0, ([word]) => word as number),
   randomRow('randomUniform', ['float32', 'float64'], 0, uniformOf),
   // The rational approximations are good to about a unit; evaluating them rounds a dozen times.
   randomRow('randomNormal', ['float32', 'float64'], 12, normalOf),
-  gammaRow,
 ];

@@ -38,9 +38,10 @@ export type Derivative =
   | {
       /**
        * `smooth`: first and second derivatives against differences. `once`: piecewise linear, first derivatives only.
+       * `distribution`: of random variables as their probability is held, not of one draw; checked by a test of its own.
        * `linear`: jointly in the active operands, so that the tangent is the operation itself on the tangents, exactly.
        */
-      readonly kind: 'smooth' | 'once' | 'linear';
+      readonly kind: 'smooth' | 'once' | 'distribution' | 'linear';
       /** Positions of the operands to differentiate. */
       readonly active: readonly number[];
       /** Groups of operands in which the primitive is jointly linear: tested by its transpose. */
@@ -64,6 +65,8 @@ export const once = (active: readonly number[]): Derivative => ({
   reverse: true,
   forward: true,
 });
+export const distribution = (active: readonly number[]): Derivative =>
+  ({ ...once(active), kind: 'distribution' }) as Derivative;
 /** Linear in `active` jointly, and in each of `groups`. */
 export const linear = (active: readonly number[], groups: readonly (readonly number[])[] = []): Derivative => ({
   kind: 'linear',

@@ -265,3 +265,62 @@ describe('attacks', () => {
     await expect(attack([0, 1, 0, 1], misfit)).rejects.toMatchObject({ code: 'ERR_DOMAIN' });
   });
 });
+
+describe('back-propagation on adversarial examples', () => {
+  const [x, xTest] = [normals(31, [160, 5]), normals(32, [200, 5])];
+  const labelsOf = async (rows: Tensor): Promise<number[]> =>
+    Array.from(await rows.square().sum(1).data(), (value) => (value > 4.4 ? 1 : 0));
+  const epsilon = 0.3;
+  const common = { task: 'classification', loss: 'cross-entropy', beta: 0.01, epochs: 60 } as const;
+  const adversaries: [string, AttackOptions][] = [
+    ['FGSM', { method: 'fgsm', epsilon }],
+    ['PGD', { epsilon, steps: 10, stepSize: 0.1, randomStart: true }],
+  ];
+
+  it.each(adversaries)('on those of %s lowers the loss under attack, on new data as well', async (_, adversary) => {
+    const [y, yTest] = [await labelsOf(x), await labelsOf(xTest)];
+    const plain = await ReluNetwork.fitSgd(x, y, common);
+    const hardened = await ReluNetwork.fitSgd(x, y, { ...common, adversary });
+    for (const [rows, labels] of [
+      [x, y],
+      [xTest, yTest],
+    ] as [Tensor, number[]][]) {
+      const attacked = async (model: typeof plain): Promise<number> =>
+        model.loss(await model.attack(rows, labels, { epsilon }), labels);
+      expect(await attacked(hardened)).toBeLessThan(0.9 * (await attacked(plain)));
+    }
+    // What it pays with: the loss of the rows as they are.
+    expect(await hardened.loss(x, y)).toBeGreaterThan(await plain.loss(x, y));
+  });
+
+  it.each([true, false])('in a ball of radius 0 is training on the rows, to the bit (bias: %s)', async (bias) => {
+    const y = await labelsOf(x);
+    const options = { ...common, bias, epochs: 3, optimizer: 'sgd' } as const;
+    const [plain, still] = [
+      await ReluNetwork.fitSgd(x, y, options),
+      await ReluNetwork.fitSgd(x, y, { ...options, adversary: { method: 'fgsm', epsilon: 0 } }),
+    ];
+    for (const part of ['hidden', 'output'] as const) {
+      const [a, b] = await Promise.all([plain, still].map((model) => model.parameters[part].data()));
+      expect(Array.from(b as Float64Array)).toEqual(Array.from(a as Float64Array));
+    }
+  });
+
+  it('leaves the bias alone, and stays in the range of the features', async () => {
+    // In [0, 1] a ball of radius 1 lets the adversary reach every point: nothing but the bias tells rows apart, so that the more
+    // frequent class is all that can be learnt.
+    const rows = f64(Array.from({ length: 40 }, (_, k) => [(k % 10) / 10, ((k * 3) % 10) / 10]));
+    const y = Array.from({ length: 40 }, (_, k) => (k % 10 > 3 ? 1 : 0));
+    const adversary = { epsilon: 1, steps: 8, stepSize: 0.5, range: [0, 1] } as const;
+    const model = await ReluNetwork.fitSgd(rows, y, { ...common, epochs: 200, adversary });
+    expect(await model.score(rows, y)).toBe(0.6);
+  });
+
+  it('refuses options that an attack has not', async () => {
+    const misfit = { epsilon: -1 } as AttackOptions;
+    await expect(ReluNetwork.fitSgd([[1], [2]], [0, 1], { ...common, adversary: misfit })).rejects.toMatchObject({
+      code: 'ERR_DOMAIN',
+      message: expect.stringMatching(/\[ReluNetwork.fitSgd\].*epsilon/),
+    });
+  });
+});

@@ -73,32 +73,63 @@ function margin({ task, bias }: Network, parameters: NetworkParameters, x: Tenso
   return sub(sum(where(own, f, 0)), sum(max(where(own, Number.NEGATIVE_INFINITY, f), 1)));
 }
 
+type Numbers = Readonly<Record<'epsilon' | 'step' | 'low' | 'high' | 'steps', Tensor>>;
+
+/** Rows of x moved from `start` along the margin's gradient, each step followed by projection. Traceable. */
+function moveRows(
+  network: Network,
+  parameters: NetworkParameters,
+  x: Tensor,
+  y: Tensor,
+  start: Tensor,
+  { epsilon, step, low, high, steps }: Numbers,
+): Tensor {
+  const inside = (point: Tensor): Tensor => {
+    const near = add(x, clamp(sub(point, x), neg(epsilon), epsilon));
+    return minimum(maximum(near, low), high);
+  };
+  return whileLoop(
+    ({ k }) => k.less(steps),
+    ({ k, at }) => {
+      const downhill = grad((point: Tensor) => margin(network, parameters, point, y))(at);
+      return { k: k.add(1), at: inside(sub(at, mul(sign(downhill), step))) };
+    },
+    { k: full([], 0, { dtype: 'int32' }), at: inside(start) },
+  ).at;
+}
+
 const attackOf = perKey(
   (network: Network) =>
-    jit(
-      (
-        parameters: NetworkParameters,
-        x: Tensor,
-        y: Tensor,
-        start: Tensor,
-        { epsilon, step, low, high, steps }: Readonly<Record<'epsilon' | 'step' | 'low' | 'high' | 'steps', Tensor>>,
-      ) => {
-        const inside = (point: Tensor): Tensor => {
-          const near = add(x, clamp(sub(point, x), neg(epsilon), epsilon));
-          return minimum(maximum(near, low), high);
-        };
-        return whileLoop(
-          ({ k }) => k.less(steps),
-          ({ k, at }) => {
-            const downhill = grad((point: Tensor) => margin(network, parameters, point, y))(at);
-            return { k: k.add(1), at: inside(sub(at, mul(sign(downhill), step))) };
-          },
-          { k: full([], 0, { dtype: 'int32' }), at: inside(start) },
-        ).at;
-      },
+    jit((parameters: NetworkParameters, x: Tensor, y: Tensor, start: Tensor, numbers: Numbers) =>
+      moveRows(network, parameters, x, y, start, numbers),
     ),
   ({ task, bias }) => `${task}, ${bias}`,
 );
+
+/** A point of the ball around each row. */
+const randomPoint = (x: Tensor, from: Tensor, epsilon: number): Tensor =>
+  add(x, mul(sub(mul(uniform(from, x.shape, { dtype: x.dtype }), 2), 1), epsilon));
+
+/**
+ * Rows of x moved against the network as it stands: a part of a training step, to be traced with it.
+ * @param from  key of the random start, if there is one.
+ */
+export function adversary(
+  network: Network,
+  parameters: NetworkParameters,
+  x: Tensor,
+  y: Tensor,
+  { seed, steps, ...numbers }: ReturnType<typeof resolveAttack>,
+  from: Tensor,
+): Tensor {
+  const constant = (value: number): Tensor => full([], value, { dtype: x.dtype });
+  const scalars = {
+    ...{ epsilon: constant(numbers.epsilon), step: constant(numbers.step) },
+    ...{ low: constant(numbers.low), high: constant(numbers.high), steps: full([], steps, { dtype: 'int32' }) },
+  };
+  const start = seed === undefined ? x : randomPoint(x, from, numbers.epsilon);
+  return moveRows(network, parameters, x, y, start, scalars);
+}
 
 /** Options with their defaults. @throws {DomainError} an option out of range. */
 export function resolveAttack(op: string, options: AttackOptions) {
@@ -133,7 +164,6 @@ export function attack(
     high: constant(numbers.high),
     steps: scalar(steps, 'int32'),
   };
-  const start =
-    seed === undefined ? x : add(x, mul(sub(mul(uniform(key(seed), x.shape, { dtype }), 2), 1), numbers.epsilon));
+  const start = seed === undefined ? x : randomPoint(x, key(seed), numbers.epsilon);
   return attackOf({ task: network.task, bias: network.bias })(parameters, x, y, start, scalars);
 }

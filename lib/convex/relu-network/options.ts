@@ -9,6 +9,7 @@ import {
   type SolverOptions,
   solverOptionKeys,
 } from '../../solvers/options.js';
+import { type AttackOptions, resolveAttack } from './attacks.js';
 import type { InnerSolver } from './inner-system.js';
 import { type LossName, losses } from './losses.js';
 import type { Reduction } from './report.js';
@@ -112,6 +113,11 @@ export interface BaselineOptions extends NetworkOptions {
   readonly learningRate?: number;
   /** SGD only. Default: 0.9. */
   readonly momentum?: number;
+  /**
+   * Adversarial training: each step is taken on rows that this attack has moved against the network as it stands (by FGSM, Goodfellow et
+   * al., 2015; by PGD, Madry et al., 2018). Default: none, the rows as they are.
+   */
+  readonly adversary?: AttackOptions;
 }
 
 const networkKeys = [...solverOptionKeys, 'task', 'loss', 'reduction', 'beta', 'bias'];
@@ -207,7 +213,7 @@ export function resolveFit(op: string, options: ReluNetworkOptions) {
 export function resolveBaseline(op: string, options: BaselineOptions) {
   checkKeys(op, options, [
     ...networkKeys.filter((name) => name !== 'tolerance' && name !== 'maxIterations'),
-    ...['width', 'epochs', 'batchSize', 'optimizer', 'learningRate', 'momentum'],
+    ...['width', 'epochs', 'batchSize', 'optimizer', 'learningRate', 'momentum', 'adversary'],
   ]);
   const { optimizer = 'adam', momentum = 0.9 } = options;
   checkOneOf(op, 'optimizer', optimizer, ['sgd', 'adam']);
@@ -219,5 +225,6 @@ export function resolveBaseline(op: string, options: BaselineOptions) {
     learningRate: checkPositive(op, 'learningRate', options.learningRate ?? (optimizer === 'adam' ? 0.003 : 0.01)),
     optimizer,
     momentum,
+    attack: options.adversary && resolveAttack(op, options.adversary),
   };
 }

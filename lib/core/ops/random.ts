@@ -114,9 +114,11 @@ export function categorical(from: Tensor, logits: Tensor, axis = -1): Tensor {
  * Gamma variables of scale 1, one for each shape parameter.
  *
  * Every element takes counters of its own, so that one which is rejected on one device and not on another changes nothing
- * else. Derivatives take the result for a constant: there is none in `alpha`.
+ * else. The derivative in `alpha` is that of the variable whose probability is held, dz/dα = -(∂F/∂α) / (∂F/∂z), so that gradients of
+ * means over many variables are unbiased (implicit reparameterisation). It exists to first order; asking for more is a TracingError.
  * @param alpha  shape parameters > 0, float32 or float64 (NaN where not), or a number for all of `options.shape`.
- * @see G. Marsaglia and W. W. Tsang, A simple method for generating gamma variables, ACM TOMS 26 (2000).
+ * @see G. Marsaglia and W. W. Tsang, A simple method for generating gamma variables, ACM TOMS 26 (2000); M. Figurnov, S. Mohamed and
+ * A. Mnih, Implicit reparameterization gradients, NeurIPS 2018, section 4.
  */
 export function gamma(
   from: Tensor,

@@ -88,6 +88,7 @@ void register_random(Registry& registry) {
   registry.add("randomUniform", prepare_uniform);
   registry.add("randomNormal", prepare_normal);
   registry.add("randomGamma", prepare_random_gamma);
+  registry.add("randomGammaGradient", prepare_random_gamma_gradient);
 }
 
 }  // namespace cotangent::cpu

@@ -8,6 +8,7 @@
 namespace cotangent::cpu {
 
 std::unique_ptr<Kernel> prepare_random_gamma(const OpDesc& desc);
+std::unique_ptr<Kernel> prepare_random_gamma_gradient(const OpDesc& desc);
 
 }  // namespace cotangent::cpu
 
