@@ -62,6 +62,12 @@ class Pool final : public Parallel {
     for (int k = 0; k < parts - 1; ++k) workers_[k]->start();
     inside_part = true;
     body(context, 0);
+    // What no worker has begun would wait for one: on a busy machine until another program gives up its core.
+    for (int k = 0; k < parts - 1; ++k) {
+      if (!workers_[k]->claim(workers_[k]->tickets.load(std::memory_order_relaxed))) continue;
+      body(context, k + 1);
+      remaining_.fetch_sub(1, std::memory_order_relaxed);
+    }
     inside_part = false;
     wait();
   }
@@ -69,6 +75,7 @@ class Pool final : public Parallel {
  private:
   struct alignas(64) Worker {
     std::atomic<uint64_t> tickets{0};  // launches this worker was asked to join
+    std::atomic<uint64_t> claimed{0};  // of these, the ones whose part was begun, here or by the caller
     std::atomic<bool> asleep{false};
     std::mutex mutex;
     std::condition_variable wake;
@@ -81,6 +88,12 @@ class Pool final : public Parallel {
         std::lock_guard<std::mutex> lock(mutex);
         wake.notify_one();
       }
+    }
+
+    // True for whoever may run the part of launch `ticket`, the newest one: every part is begun once.
+    bool claim(uint64_t ticket) {
+      uint64_t before = ticket - 1;
+      return claimed.compare_exchange_strong(before, ticket, std::memory_order_acq_rel);
     }
 
     void await(uint64_t seen) {
@@ -112,8 +125,10 @@ class Pool final : public Parallel {
     yield_to_interactive_threads();
     run_thread_start_hook();
     inside_part = true;
-    for (uint64_t seen = 0;; ++seen) {
+    for (uint64_t seen = 0;;) {
       worker.await(seen);
+      seen = worker.tickets.load(std::memory_order_acquire);
+      if (!worker.claim(seen)) continue;  // the caller took it
       job_.body(job_.context, part);
       if (remaining_.fetch_sub(1, std::memory_order_seq_cst) == 1 && caller_asleep_.load(std::memory_order_seq_cst)) {
         std::lock_guard<std::mutex> lock(done_mutex_);

@@ -1,4 +1,5 @@
-// The process's thread pool: static partition, part 0 on the caller. Created at first use, never destroyed.
+// The process's thread pool: static partition, part 0 on the caller, and so is what no worker has begun by the time it
+// is done. Created at first use, never destroyed.
 #ifndef COTANGENT_CORE_POOL_H
 #define COTANGENT_CORE_POOL_H
 
