@@ -91,6 +91,10 @@ typedef struct ct_backend {
   int32_t (*run)(const ct_op* op, ct_queue* queue, const void* const* in, void* const* out, void* workspace,
                  int32_t piece, ct_error* error);
   int32_t (*synchronize)(ct_queue* queue, ct_error* error);
+
+  // Whether `prepare` knows a kernel of that name. Passes make kernels that a backend need not have (`chainReduce`)
+  // only where it does; null: it has none of these.
+  int32_t (*has_kernel)(ct_device* device, const char* kernel);
 } ct_backend;
 
 // Every backend library exports this.

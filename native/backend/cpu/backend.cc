@@ -168,11 +168,14 @@ int32_t run(const ct_op* op, ct_queue* queue, const void* const* in, void* const
 // Launches run on the caller's thread and the pool, and have ended when `run` returns.
 int32_t synchronize(ct_queue*, ct_error*) { return CT_OK; }
 
+int32_t has_kernel(ct_device* device, const char* kernel) { return device->registry.find(kernel) != nullptr; }
+
 constexpr ct_backend kBackend = {
-    CT_BACKEND_ABI, "cpu",   formula,    device_open,     device_close, allocate,     release,
+    CT_BACKEND_ABI, "cpu",      formula,    device_open,     device_close, allocate,     release,
     copy,  // write
     copy,  // read
-    copy,           prepare, op_destroy, workspace_bytes, pieces,       queue_create, queue_destroy, run, synchronize,
+    copy,           prepare,    op_destroy, workspace_bytes, pieces,       queue_create, queue_destroy, run,
+    synchronize,    has_kernel,
 };
 
 }  // namespace
