@@ -117,6 +117,9 @@ typedef struct ct_backend {
   void (*marker_destroy)(ct_marker* marker);
   int32_t (*record)(ct_queue* queue, ct_marker* marker, ct_error* error);
   int32_t (*wait)(ct_marker* marker, ct_error* error);
+  // Whether `prepare` knows a kernel of that name. Passes make kernels that a backend need not have (`chainReduce`)
+  // only where it does; null: it has none of these.
+  int32_t (*has_kernel)(ct_device* device, const char* kernel);
 } ct_backend;
 
 // Every backend library exports this.

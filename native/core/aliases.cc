@@ -1,9 +1,11 @@
-// Alias analysis and common subexpressions, in one walk: both end in "this value is stored where that one is".
+// Alias analysis, constants and common subexpressions, in one walk: all end in "this value is stored where that one
+// is".
 #include <cstring>
 #include <map>
 #include <tuple>
 
 #include "native/core/passes.h"
+#include "native/core/simplify.h"
 
 namespace cotangent {
 namespace {
@@ -25,10 +27,11 @@ void append(Signature& signature, const Type& type) {
 
 class AliasPass {
  public:
-  AliasPass(Program& program, int32_t (*formula)(const char*)) : program_(program), formula_(formula) {}
+  AliasPass(Program& program, const PassOptions& options)
+      : program_(program), options_(options), simplifier_(program, options.evaluate) {}
 
   void run() {
-    unite_constants();
+    simplifier_.unite_constants();
     for (Equation& equation : program_.equations) visit(equation);
   }
 
@@ -41,14 +44,9 @@ class AliasPass {
     equation.dropped = true;
   }
 
-  void unite_constants() {
-    std::map<std::pair<int32_t, int64_t>, int> seen;
-    for (const auto& [value, number] : program_.constants) {
-      program_.root[value] = seen.emplace(std::make_pair(type(value).dtype, bits(number)), value).first->second;
-    }
-  }
-
   void visit(Equation& equation) {
+    if (const auto value = simplifier_.visit(equation)) return alias(equation, *value);
+    simplifier_.record(equation);
     switch (equation.kind) {
       case Kind::kReshape:
         return alias(equation, equation.in[0]);
@@ -110,21 +108,15 @@ class AliasPass {
     }
     if (from != CT_BOOL && to != CT_BOOL) return false;
     // Bools ride along in chains of any lane, so the conversion can be fused when it is written as formulas.
-    const auto constant = [&](double number, int32_t dtype) {
-      const int id = program_.add_value(scalar_type(dtype));
-      program_.constants[id] = number;
-      return id;
-    };
     const char* name = to == CT_BOOL ? "ne" : "select";
-    const int row = formula_(name);
+    const int row = options_.formula(name);
     if (row < 0) return false;
     equation.kind = Kind::kFormula;
     equation.name = name;
     equation.formula = row;
     equation.params.clear();
-    equation.in = to == CT_BOOL ? std::vector<int>{value, constant(0, from)}
-                                : std::vector<int>{value, constant(1, to), constant(0, to)};
-    unite_constants();
+    equation.in = to == CT_BOOL ? std::vector<int>{value, simplifier_.constant(from, 0)}
+                                : std::vector<int>{value, simplifier_.constant(to, 1), simplifier_.constant(to, 0)};
     return false;
   }
 
@@ -148,7 +140,7 @@ class AliasPass {
     if (equation.kind == Kind::kCond) {
       for (Program& sub : equation.subs) {
         for (int k = 0; k < sub.input_count; ++k) hand_down(equation.in[k + 1], sub, k);
-        AliasPass(sub, formula_).run();
+        AliasPass(sub, options_).run();
       }
       return;
     }
@@ -159,7 +151,7 @@ class AliasPass {
       const int input = layout.constants + k;
       if (body.outputs[k] == input) hand_down(equation.in[layout.first_carry() + k], body, input);
     }
-    AliasPass(body, formula_).run();
+    AliasPass(body, options_).run();
     for (int k = 0; k < layout.carries; ++k) {
       const int carry = equation.in[layout.first_carry() + k];
       const int input = layout.constants + k;
@@ -169,7 +161,7 @@ class AliasPass {
     }
     if (equation.kind == Kind::kWhile) {
       for (int k = 0; k < layout.condition_constants; ++k) hand_down(equation.in[k], equation.subs[0], k);
-      AliasPass(equation.subs[0], formula_).run();
+      AliasPass(equation.subs[0], options_).run();
     }
   }
 
@@ -179,12 +171,13 @@ class AliasPass {
   }
 
   Program& program_;
-  int32_t (*formula_)(const char*);
+  const PassOptions& options_;
+  Simplifier simplifier_;
   std::map<std::pair<std::string, Signature>, Equation*> computed_;
 };
 
 }  // namespace
 
-void resolve_aliases(Program& program, int32_t (*formula)(const char*)) { AliasPass(program, formula).run(); }
+void resolve_aliases(Program& program, const PassOptions& options) { AliasPass(program, options).run(); }
 
 }  // namespace cotangent

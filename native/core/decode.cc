@@ -149,7 +149,9 @@ class Decoder {
     if (found != kKinds.end()) {
       equation.kind = found->second;
     } else {
-      if (equation.name == "chain") refuse("a primitive", "`chain`, which only fusion may make");
+      if (equation.name == "chain" || equation.name == "chainReduce") {
+        refuse("a primitive", "`" + equation.name + "`, which only fusion may make");
+      }
       equation.formula = formula_(equation.name.c_str());
       if (equation.formula >= 0) equation.kind = Kind::kFormula;
     }

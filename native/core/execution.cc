@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include "native/core/evaluate.h"
 #include "native/core/passes.h"
 
 namespace cotangent {
@@ -113,7 +114,9 @@ void Execution::settle(Outcome outcome, const std::vector<Ref<Value>>& inputs, s
 namespace {
 
 Program optimised(Device& device, Program program, bool fuse) {
-  optimise(program, device.backend().formula, fuse);
+  const ct_backend& backend = device.backend();
+  const bool reductions = backend.has_kernel && backend.has_kernel(device.handle(), "chainReduce");
+  optimise(program, {backend.formula, fuse, reductions, fuse ? scalar_evaluator(device) : Evaluate()});
   return program;
 }
 

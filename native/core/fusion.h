@@ -1,4 +1,5 @@
-// Fusion of elementwise equations, and of the broadcasts that feed them, into `chain` kernels.
+// Fusion of elementwise equations, of the broadcasts that feed them and of the reductions that they feed, into `chain`
+// and `chainReduce` kernels.
 #ifndef COTANGENT_CORE_FUSION_H
 #define COTANGENT_CORE_FUSION_H
 
@@ -11,8 +12,12 @@ constexpr int kChainInputs = 48;
 constexpr int kChainOutputs = 16;
 constexpr int kChainInstructions = 256;
 
-// Runs after dead-code elimination, on every sub-program. With merge = false each equation becomes a chain of its own.
-void fuse_elementwise(Program& program, bool merge);
+// Computes a bool as a number once for every formula that reads it, so that nobody stores the numbers. Before fusion.
+void repeat_casts(Program& program);
+
+// Runs after dead-code elimination, on every sub-program. With merge = false each equation becomes a chain of its own;
+// with reductions = true those of a chain's values join it as `chainReduce`.
+void fuse_elementwise(Program& program, bool merge, bool reductions);
 
 }  // namespace cotangent
 

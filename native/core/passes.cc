@@ -204,12 +204,12 @@ void attribute_failures(Program& main) {
 
 void eliminate_dead_code(Program& program) { prune(program); }
 
-void optimise(Program& main, int32_t (*formula)(const char*), bool fuse) {
-  resolve_aliases(main, formula);
+void optimise(Program& main, const PassOptions& options) {
+  resolve_aliases(main, options);
   attribute_failures(main);
   eliminate_dead_code(main);
-  if (fuse) fuse_epilogues(main);
-  fuse_elementwise(main, fuse);
+  if (options.fuse) fuse_epilogues(main);
+  fuse_elementwise(main, options.fuse, options.fuse_reductions);
 }
 
 }  // namespace cotangent

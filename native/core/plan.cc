@@ -183,9 +183,11 @@ int Planner::prepare_kernel(const Program& program, const Equation& equation, ct
   if (backend_.prepare(plan_.device.handle(), &desc, &op, info, &error) != CT_OK) {
     Failure failure = to_failure(error);
     // Users know primitives, not chains.
-    if (equation.name == "chain" && failure.message.rfind("[chain]", 0) == 0) {
+    const std::string blamed = "[" + equation.name + "]";
+    const bool fused = equation.name == "chain" || equation.name == "chainReduce";
+    if (fused && failure.message.rfind(blamed, 0) == 0) {
       failure.op = equation.labels[0];
-      failure.message = "[" + failure.op + failure.message.substr(6);
+      failure.message = "[" + failure.op + failure.message.substr(blamed.size() - 1);
     }
     throw Error(std::move(failure));
   }

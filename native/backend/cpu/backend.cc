@@ -139,6 +139,8 @@ int32_t run(const ct_op* op, ct_queue* queue, const void* const* in, void* const
 // Launches run on the caller's thread and the pool, and have ended when `run` returns.
 int32_t synchronize(ct_queue*, ct_error*) { return CT_OK; }
 
+int32_t has_kernel(ct_device* device, const char* kernel) { return device->registry.find(kernel) != nullptr; }
+
 constexpr ct_backend make_backend() {
   ct_backend backend{};
   backend.abi = CT_BACKEND_ABI;
@@ -164,6 +166,7 @@ constexpr ct_backend make_backend() {
   backend.queue_destroy = queue_destroy;
   backend.run = run;
   backend.synchronize = synchronize;
+  backend.has_kernel = has_kernel;
   return backend;
 }
 

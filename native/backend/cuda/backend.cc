@@ -217,6 +217,8 @@ int32_t wait(ct_marker* marker, ct_error* error) {
   return check(cudaEventSynchronize(marker->event), error, "cudaEventSynchronize");
 }
 
+int32_t has_kernel(ct_device* device, const char* kernel) { return device->registry.find(kernel) != nullptr; }
+
 constexpr ct_backend make_backend() {
   ct_backend backend{};
   backend.abi = CT_BACKEND_ABI;
@@ -242,6 +244,7 @@ constexpr ct_backend make_backend() {
   backend.queue_destroy = queue_destroy;
   backend.run = run;
   backend.synchronize = synchronize;
+  backend.has_kernel = has_kernel;
   backend.marker_create = marker_create;
   backend.marker_destroy = marker_destroy;
   backend.record = record;
