@@ -20,15 +20,24 @@ import './fluent.js';
 
 export { scalar, scope, tensor } from './concrete.js';
 export {
+  Device,
+  type DeviceKind,
+  type DeviceLike,
+  type DeviceState,
+  defaultDevice,
+  device,
+  devices,
   hardwareInfo,
   idle,
   type MemoryInfo,
   memory,
+  setDefaultDevice,
   setMemoryLimit,
   setThreads,
   statistics,
 } from './device.js';
 export type { DType, TypedArray } from './dtype.js';
+export type { EmitListener } from './environment.js';
 export * from './errors.js';
 export * from './ops/arrays.js';
 export * from './ops/convolution.js';
@@ -49,7 +58,7 @@ export * from './ops/svd.js';
 export { type Primitive, primitives } from './primitive.js';
 export { type Profile, type ProfileEvent, type ProfileRow, profile } from './profile.js';
 export { Program } from './program.js';
-export { type EmitListener, Stream } from './runtime.js';
+export { Stream } from './stream.js';
 export { type NestedArray, Tensor } from './tensor.js';
 export type { TensorLike } from './tracing.js';
 export { disposeTree, mapTree, type Tensors, type Tree, treeLeaves } from './tree.js';
