@@ -1,4 +1,6 @@
 /** Tensors that hold a value: a slot of the addon. */
+
+import { currentDevice, type Device, type DeviceLike, toDevice } from './device.js';
 import {
   allocate,
   checkDType,
@@ -9,9 +11,10 @@ import {
   type TypedArray,
   viewOf,
 } from './dtype.js';
-import { DisposedError, DTypeError, ShapeError } from './errors.js';
+import { addon, fromNative, readSlot, readSlotSync, releaseSlot, returnSlot, takeSlot } from './environment.js';
+import { DeviceError, DisposedError, DTypeError, ShapeError } from './errors.js';
 import { formatTensor } from './format.js';
-import { addon, fromNative, readSlot, readSlotSync, releaseSlot, returnSlot, takeSlot } from './runtime.js';
+import { streamOn } from './stream.js';
 import { type NestedArray, Tensor } from './tensor.js';
 import { checkShape, type Shape, showShape, sizeOf, TensorType } from './types.js';
 
@@ -36,7 +39,13 @@ export class ConcreteTensor extends Tensor {
   private readonly reference: SlotReference;
   private owner: TensorOwner | undefined;
 
-  constructor(type: TensorType, slot: number) {
+  constructor(
+    type: TensorType,
+    slot: number,
+    readonly device: Device,
+    /** Made from a plain number, which belongs to no device: it follows the tensors that it meets. */
+    readonly weak = false,
+  ) {
     super(type);
     this.reference = new SlotReference(slot);
     collected.register(this, this.reference);
@@ -75,6 +84,19 @@ export class ConcreteTensor extends Tensor {
     if (this.reference.slot >= 0) returnSlot(this.reference.slot);
     this.reference.slot = -1;
     this.moveTo(undefined);
+  }
+
+  to(device: DeviceLike): ConcreteTensor {
+    const target = toDevice(device);
+    const from = this.slot('to');
+    const slot = takeSlot();
+    try {
+      addon().copy(streamOn(target), from, slot);
+    } catch (thrown) {
+      returnSlot(slot);
+      throw fromNative(thrown);
+    }
+    return new ConcreteTensor(this.type, slot, target);
   }
 
   async data(): Promise<TypedArray> {
@@ -206,10 +228,15 @@ function flattenNested(data: NestedArray): { values: (number | boolean)[]; shape
  * @param data  a number, nested arrays, or a typed array (copied). Plain numbers become float32, booleans bool, typed arrays keep
  *   their dtype; Uint8Array, Int8Array, Int16Array, Uint16Array need `dtype`.
  * @param options.dtype  convert to this dtype.
+ * @param options.device  where it goes. Default: the default device.
  * @param options.shape  row-major shape; default: the nesting, or [length] for a typed array.
  * @throws {ShapeError} ragged nesting, or a shape that does not fit.  {DTypeError} fractions for an integer dtype.
+ *   {DeviceError} the device cannot be used.
  */
-export function tensor(data: NestedArray | ArrayBufferView, options: { dtype?: DType; shape?: Shape } = {}): Tensor {
+export function tensor(
+  data: NestedArray | ArrayBufferView,
+  options: { dtype?: DType; shape?: Shape; device?: DeviceLike } = {},
+): Tensor {
   let dtype = options.dtype === undefined ? undefined : checkDType('tensor', options.dtype);
   let array: TypedArray;
   let shape: Shape;
@@ -242,7 +269,7 @@ export function tensor(data: NestedArray | ArrayBufferView, options: { dtype?: D
       `Expected ${sizeOf(shape)} elements for shape ${showShape(shape)}, received ${array.length}`,
     );
   }
-  return write(TensorType.of(dtype, shape), array);
+  return write(TensorType.of(dtype, shape), array, options.device);
 }
 
 function convert(values: ArrayLike<number | boolean>, dtype: DType): TypedArray {
@@ -252,26 +279,58 @@ function convert(values: ArrayLike<number | boolean>, dtype: DType): TypedArray 
   return array;
 }
 
-/** Copies `array` into a new slot. */
-export function write(type: TensorType, array: ArrayBufferView): ConcreteTensor {
+/** Copies `array` into a new slot, on the current device unless one is named. */
+export function write(type: TensorType, array: ArrayBufferView, device?: DeviceLike, weak = false): ConcreteTensor {
+  const on = device === undefined ? currentDevice() : toDevice(device);
   const slot = takeSlot();
   try {
-    addon().write(slot, dtypeCode(type.dtype), type.shape, array);
+    addon().write(on.id, slot, dtypeCode(type.dtype), type.shape, array);
   } catch (thrown) {
     returnSlot(slot);
     throw fromNative(thrown);
   }
-  return new ConcreteTensor(type, slot);
+  return new ConcreteTensor(type, slot, on, weak);
 }
 
-/** A tensor of rank 0. */
-export function scalar(value: number | boolean, dtype: DType = 'float32'): Tensor {
-  return concreteScalar(value, dtype);
-}
-
-/** `scalar` for those who run Programs. */
-export function concreteScalar(value: number | boolean, dtype: DType): ConcreteTensor {
+function scalarArray(op: string, value: number | boolean, dtype: DType): TypedArray {
   const array = allocate(dtype, 1);
-  array[0] = checkNumber('scalar', value, dtype);
-  return write(TensorType.of(dtype, []), array);
+  array[0] = checkNumber(op, value, dtype);
+  return array;
+}
+
+/** A tensor of rank 0, on the default device unless one is named. */
+export function scalar(
+  value: number | boolean,
+  dtype: DType = 'float32',
+  { device }: { readonly device?: DeviceLike } = {},
+): ConcreteTensor {
+  return write(TensorType.of(dtype, []), scalarArray('scalar', value, dtype), device);
+}
+
+/** A plain number as a tensor, which follows the tensors that it meets to their device. Default: float32, or bool. */
+export function numberTensor(value: number | boolean, dtype?: DType, device?: Device): ConcreteTensor {
+  const resolved = dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32');
+  return write(TensorType.of(resolved, []), scalarArray('scalar', value, resolved), device, true);
+}
+
+/**
+ * The device that concrete tensors share; undefined when there are none but plain numbers.
+ * @throws {DeviceError} they live on different ones.
+ */
+export function commonDevice(op: string, tensors: readonly unknown[]): Device | undefined {
+  let first: ConcreteTensor | undefined;
+  for (const tensor of tensors) {
+    if (!(tensor instanceof ConcreteTensor) || tensor.weak) continue;
+    first ??= tensor;
+    if (tensor.device !== first.device) throw mixedDevices(op, first, tensor);
+  }
+  return first?.device;
+}
+
+function mixedDevices(op: string, first: ConcreteTensor, second: ConcreteTensor): DeviceError {
+  const both = `${first.type} on ${first.device} and ${second.type} on ${second.device}`;
+  return new DeviceError(op, `Expected tensors on one device, received ${both}`, {
+    hint: `move one of them: x.to('${first.device}')`,
+    details: { devices: [first.device.name, second.device.name] },
+  });
 }

@@ -21,17 +21,26 @@ import './fluent.js';
 
 export { scalar, scope, tensor } from './concrete.js';
 export {
+  Device,
+  type DeviceKind,
+  type DeviceLike,
+  type DeviceState,
+  defaultDevice,
+  device,
+  devices,
   type HardwareInfo,
   hardwareInfo,
   idle,
   type MemoryInfo,
   memory,
   type Statistics,
+  setDefaultDevice,
   setMemoryLimit,
   setThreads,
   statistics,
 } from './device.js';
 export type { DType, TypedArray } from './dtype.js';
+export type { EmitListener } from './environment.js';
 export * from './errors.js';
 export * from './ops/arrays.js';
 export * from './ops/convolution.js';
@@ -65,7 +74,7 @@ export {
 } from './primitive.js';
 export { type Profile, type ProfileEvent, type ProfileRow, profile } from './profile.js';
 export { type Atom, type Equation, type Literal, Program, type Variable } from './program.js';
-export { type EmitListener, Stream } from './runtime.js';
+export { Stream } from './stream.js';
 export { type NestedArray, Tensor } from './tensor.js';
 export type { TensorLike } from './tracing.js';
 export { disposeTree, mapTree, type Tensors, type Tree, treeLeaves } from './tree.js';

@@ -30,7 +30,7 @@ export interface NativeFailure {
   readonly message: string;
 }
 
-/** Figures of this process's device; times in seconds, memory in bytes. */
+/** Figures of a device of this process; times in seconds, memory in bytes. */
 export interface NativeStatistics {
   readonly programsRun: number;
   readonly programsInline: number;
@@ -48,7 +48,7 @@ export interface NativeMemory {
   readonly cached: number;
   readonly peak: number;
   readonly limit: number;
-  /** Live slots of this environment. */
+  /** Live slots of this environment on the device. */
   readonly handles: number;
 }
 
@@ -72,13 +72,22 @@ export interface NativeAddon {
     progress: (stream: number, tag: string, names: string[], values: Float64Array) => void,
   ): void;
 
-  /** Decodes, checks and plans a Program (see docs/architecture.md, Encoding). Returns its id. Throws `NativeFailure`. */
-  compile(words: Float64Array, names: readonly string[]): number;
+  /** Every device there is a name for; `reason` says why it cannot be opened, and is empty when it can. Opens none. */
+  devices(): { name: string; reason: string }[];
+  /** Opens a device for the process, or finds it opened, and makes it known to this environment. Throws ERR_DEVICE. */
+  openDevice(name: string): { id: number; name: string };
+  describeDevice(device: number): { description: string; memoryBytes: number; asynchronous: boolean };
+
+  /**
+   * Decodes, checks and plans a Program for a device (see docs/architecture.md, Encoding). Returns its id. Throws `NativeFailure`.
+   */
+  compile(device: number, words: Float64Array, names: readonly string[]): number;
   releaseProgram(program: number): void;
   /** The Program after the passes, one equation a line, for reading. */
   describeProgram(program: number): string;
 
-  createStream(): number;
+  /** Numbers are distinct across devices. */
+  createStream(device: number): number;
   /** Queued work still runs; the stream's number is free afterwards. */
   releaseStream(stream: number): void;
   /** Cancels what is queued on the stream and aborts what runs: their outputs fail with ERR_ABORTED. The stream stays aborted. */
@@ -86,18 +95,20 @@ export interface NativeAddon {
 
   /** Keeps a record of the kernels that run on the stream from now on; nothing of it runs inline then. */
   startProfiling(stream: number): void;
-  /** The record since the last call: triples (index of the name, start, duration), in microseconds since the stream was made. */
+  /** The record since the last call: triples (index of the name, start, duration), in microseconds of one clock for all streams. */
   takeProfile(stream: number): { names: string[]; events: Float64Array; dropped: number };
 
   /**
    * Enqueues a run. `slots` holds the Program's input slots, then its output slots, which must be free or failed; donated inputs' slots
    * are released. Returns at once, except when 256 Programs or a quarter of the memory limit are pending: then it blocks until
-   * the executor has caught up. Throws ERR_DISPOSED when an input slot is empty.
+   * the executor has caught up. Throws ERR_DISPOSED when an input slot is empty, ERR_DEVICE when one lives on another device.
    */
   execute(program: number, stream: number, slots: Int32Array): void;
 
   /** Puts a copy of `data` (its length must be the product of dims) into a free slot. Throws ERR_OUT_OF_MEMORY. */
-  write(slot: number, dtype: DTypeCode, dims: readonly number[], data: ArrayBufferView): void;
+  write(device: number, slot: number, dtype: DTypeCode, dims: readonly number[], data: ArrayBufferView): void;
+  /** Enqueues a copy of a value to the stream's device, into a free slot; on the value's own device both slots then hold it. */
+  copy(stream: number, from: number, to: number): void;
   release(slots: Int32Array, count: number): void;
   /** 0 pending, 1 ready, 2 failed. */
   state(slot: number): 0 | 1 | 2;
@@ -108,13 +119,13 @@ export interface NativeAddon {
   collect(ticket: number): ArrayBuffer;
   /** Blocks until the slot is no longer pending. */
   waitSync(slot: number): void;
-  /** A ticket that settles when everything enqueued so far by this environment is done; collect it for an empty buffer. */
-  requestIdle(): number;
+  /** A ticket that settles when all that this environment has enqueued on the device is done; collect it for an empty buffer. */
+  requestIdle(device: number): number;
 
   setThreads(threads: number): void;
-  setMemoryLimit(bytes: number): void;
-  statistics(): NativeStatistics;
-  memory(): NativeMemory;
+  setMemoryLimit(device: number, bytes: number): void;
+  statistics(device: number): NativeStatistics;
+  memory(device: number): NativeMemory;
   info(): NativeInfo;
 }
 

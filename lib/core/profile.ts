@@ -1,12 +1,14 @@
 /** Where the time of a computation goes: a record of the kernels that ran, to be read as a table or in a trace viewer. */
 import { writeFile } from 'node:fs/promises';
 import { DomainError } from './errors.js';
-import { idle, Stream } from './runtime.js';
+import { Stream } from './stream.js';
 
 /** One run of a kernel (or of a piece of one, when it is long); times in microseconds, starts since the profile began. */
 export interface ProfileEvent {
   /** Kernel, the primitives that were fused into it, and its results: `chain[add tanh] -> float32[128, 512]`. */
   readonly name: string;
+  /** Name of the device. */
+  readonly device: string;
   readonly start: number;
   readonly duration: number;
 }
@@ -37,7 +39,7 @@ export interface Profile<T> {
 
 /**
  * Runs `f` on a stream of its own and records every kernel. What `f` enqueues before it returns is recorded, loops included; nothing of
- * it runs inline, so small Programs take longer than usual.
+ * it runs inline, so small Programs take longer than usual; on a GPU every kernel is awaited, so that its time is its own.
  *
  * @param f  synchronous; what it returns is not read.
  * @returns when everything that was enqueued is done.
@@ -55,14 +57,19 @@ export async function profile<T>(f: () => T): Promise<Profile<T>> {
         hint: 'enqueue inside, await the results outside',
       });
     }
-    await idle();
-    const { names, events: flat, dropped } = stream.takeProfile();
-    const begin = flat.length > 0 ? (flat[1] as number) : 0;
-    const events: ProfileEvent[] = [];
-    for (let k = 0; k < flat.length; k += 3) {
-      const [name, start, duration] = flat.subarray(k, k + 3) as unknown as [number, number, number];
-      events.push({ name: names[name] as string, start: start - begin, duration });
+    await stream.idle();
+    const absolute: ProfileEvent[] = [];
+    let dropped = 0;
+    for (const [device, taken] of stream.takeProfiles()) {
+      dropped += taken.dropped;
+      for (let k = 0; k < taken.events.length; k += 3) {
+        const [name, start, duration] = taken.events.subarray(k, k + 3) as unknown as [number, number, number];
+        absolute.push({ name: taken.names[name] as string, device: device.name, start, duration });
+      }
     }
+    absolute.sort((a, b) => a.start - b.start);
+    const begin = absolute[0]?.start ?? 0;
+    const events = absolute.map((event) => ({ ...event, start: event.start - begin }));
     const rows = tabulate(events);
     return {
       result,
@@ -94,16 +101,18 @@ function tabulate(events: readonly ProfileEvent[]): ProfileRow[] {
 
 /** https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU: complete events, microseconds. */
 function chromeTrace(events: readonly ProfileEvent[]): object {
+  const tracks = [...new Set(events.map(({ device }) => device))];
   return {
     displayTimeUnit: 'ms',
-    traceEvents: events.map(({ name, start, duration }) => ({
+    traceEvents: events.map(({ name, device, start, duration }) => ({
       name,
       cat: name.split(/[ [-]/, 1)[0],
       ph: 'X',
       ts: start,
       dur: duration,
       pid: 1,
-      tid: 1,
+      tid: 1 + tracks.indexOf(device),
+      args: { device },
     })),
   };
 }

@@ -1,4 +1,5 @@
 /** Tensor: what users hold. Either a value on the device, or (inside a traced function) the name of a value to come. */
+import type { Device, DeviceLike } from './device.js';
 import type { DType, TypedArray } from './dtype.js';
 import type { Shape, TensorType } from './types.js';
 
@@ -10,6 +11,15 @@ export abstract class Tensor {
     /** dtype and shape. */
     readonly type: TensorType,
   ) {}
+
+  /** Where the value lives. @throws {TracingError} inside a traced function. */
+  abstract get device(): Device;
+
+  /**
+   * A copy on another device, enqueued; on the same device a handle of its own to the same value, without a copy.
+   * @throws {DeviceError} the device cannot be used.  {TracingError} inside a traced function: it runs where its arguments live.
+   */
+  abstract to(device: DeviceLike): Tensor;
 
   get dtype(): DType {
     return this.type.dtype;

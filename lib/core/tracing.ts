@@ -1,7 +1,8 @@
 /** Tracing: running a function on names of values, to learn its Program. `bind` is the one door that every operation passes. */
-import { ConcreteTensor, concreteScalar } from './concrete.js';
+import { ConcreteTensor, commonDevice, numberTensor } from './concrete.js';
+import { currentDevice, type Device } from './device.js';
 import { checkNumber, type DType, isFloat, type TypedArray } from './dtype.js';
-import { DTypeError, InternalError, ShapeError, TracingError } from './errors.js';
+import { DeviceError, DTypeError, InternalError, ShapeError, TracingError } from './errors.js';
 import type { Params, Primitive } from './primitive.js';
 import { type Atom, type Equation, Literal, Program, Variable } from './program.js';
 import { CompiledProgram, compileCached, runProgram } from './runtime.js';
@@ -31,6 +32,16 @@ export class Tracer extends Tensor {
         hint: 'use where() or cond() instead of if, whileLoop() or scan() instead of a loop that depends on values, and read results outside',
       },
     );
+  }
+
+  get device(): Device {
+    return this.refuse('device');
+  }
+
+  to(): Tensor {
+    throw new TracingError('to', `Expected a concrete tensor, received a traced ${this.type}`, {
+      hint: 'a traced function runs where its arguments live: move them before the call',
+    });
   }
 
   data(): Promise<TypedArray> {
@@ -219,18 +230,19 @@ export function bind1(primitive: Primitive, inputs: readonly TensorLike[], param
 const eager = new Map<Primitive, Map<string, CompiledProgram>>();
 
 function bindEager(primitive: Primitive, inputs: readonly TensorLike[], params: Params, numbers: DType): Tensor[] {
-  let key = '';
+  const device = commonDevice(primitive.name, inputs) ?? currentDevice();
+  let key = `${device.id}:`;
   const own: ConcreteTensor[] = [];
   const tensors = inputs.map((input) => {
     let value: ConcreteTensor;
     if (input instanceof ConcreteTensor) value = input;
     else if (input instanceof Constant) {
-      value = concreteScalar(input.literal.value, input.dtype);
+      value = numberTensor(input.literal.value, input.dtype, device);
       own.push(value);
     } else if (input instanceof Tensor) throw leaked(input.type);
     else {
       // A number is an input, not a constant: x.mul(rate) must not compile anew for each rate.
-      value = concreteScalar(input, typeof input === 'boolean' && numbers === 'float32' ? 'bool' : numbers);
+      value = numberTensor(input, typeof input === 'boolean' && numbers === 'float32' ? 'bool' : numbers, device);
       own.push(value);
     }
     key += `${value.type.id},`;
@@ -249,9 +261,9 @@ function bindEager(primitive: Primitive, inputs: readonly TensorLike[], params: 
     const variables = types.map((type) => new Variable(type));
     const outputs = inferTypes(primitive, types, params).map((type) => new Variable(type));
     const program = new Program(variables, [{ primitive, params, inputs: variables, outputs }], outputs);
-    if (subprograms) compiled = compileCached(program);
+    if (subprograms) compiled = compileCached(program, device);
     else {
-      compiled = CompiledProgram.compile(program);
+      compiled = CompiledProgram.compile(program, device);
       cache.set(key, compiled);
     }
   }
@@ -270,20 +282,44 @@ function leaked(type: TensorType): TracingError {
   );
 }
 
-/** Runs a compiled Program on concrete tensors. */
+/**
+ * Runs a compiled Program on concrete tensors of its device; plain numbers come from anywhere.
+ * @throws {DeviceError} a tensor lives elsewhere.
+ */
 export function runCompiled(op: string, compiled: CompiledProgram, inputs: readonly Tensor[]): ConcreteTensor[] {
+  const { device } = compiled;
+  const followed: ConcreteTensor[] = [];
   const slots = runProgram(compiled, (k) => {
     const input = inputs[k];
-    if (input instanceof ConcreteTensor) return input.slot(op);
+    if (input instanceof ConcreteTensor) {
+      if (input.device === device) return input.slot(op);
+      if (!input.weak) throw elsewhere(op, 'Expected tensors', input, device);
+      const here = input.to(device);
+      followed.push(here);
+      return here.slot(op);
+    }
     if (input) throw leaked(input.type);
     throw new InternalError(op, `Expected ${compiled.inputCount} inputs, received ${inputs.length}`);
   });
-  return compiled.outputTypes.map((type, k) => new ConcreteTensor(type, slots[compiled.inputCount + k] as number));
+  for (const value of followed) value.dispose();
+  return compiled.outputTypes.map(
+    (type, k) => new ConcreteTensor(type, slots[compiled.inputCount + k] as number, device),
+  );
+}
+
+/** `expected`: 'Expected tensors', 'Expected captured tensors'. */
+export function elsewhere(op: string, expected: string, tensor: ConcreteTensor, device: Device): DeviceError {
+  return new DeviceError(op, `${expected} on ${device}, received ${tensor.type} on ${tensor.device}`, {
+    hint: `move it there: x.to('${device}')`,
+    details: { devices: [device.name, tensor.device.name] },
+  });
 }
 
 /** Applies a Program: inlined while tracing, compiled (once per structure) and run otherwise. */
 export function applyProgram(op: string, program: Program, inputs: readonly Tensor[]): Tensor[] {
-  return current ? inlineProgram(program, inputs) : runCompiled(op, compileCached(program), inputs);
+  if (current) return inlineProgram(program, inputs);
+  const device = commonDevice(op, inputs) ?? currentDevice();
+  return runCompiled(op, compileCached(program, device), inputs);
 }
 
 /** Records the equations of a Program in the one being traced. */
@@ -314,6 +350,12 @@ export function readAtom(values: ReadonlyMap<Variable, Tensor>, atom: Atom): Ten
 export class Constant extends Tensor {
   constructor(readonly literal: Literal) {
     super(literal.type);
+  }
+  get device(): Device {
+    return this.refuse();
+  }
+  to(): Tensor {
+    return this.refuse();
   }
   private refuse(): never {
     throw new TracingError('data', 'Expected a concrete tensor, received a constant of a Program being transformed');

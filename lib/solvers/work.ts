@@ -1,7 +1,8 @@
 /** Where a long call works: a stream of its own, tied to the caller's signal, and ownership of what it makes there. */
 import { ConcreteTensor, isKept, scopeInto, type TensorOwner } from '../core/concrete.js';
+import type { EmitListener } from '../core/environment.js';
 import { AbortError } from '../core/errors.js';
-import { type EmitListener, Stream } from '../core/runtime.js';
+import { Stream } from '../core/stream.js';
 import type { Tensor } from '../core/tensor.js';
 import type { SolverOptions } from './options.js';
 

@@ -2,7 +2,7 @@
 
 // Fills the primitive table, and gives tensors their methods.
 import '../core/index.js';
-import { scalar } from '../core/concrete.js';
+import { numberTensor } from '../core/concrete.js';
 import { ShapeError } from '../core/errors.js';
 import { eliminateDeadCode, type Program } from '../core/program.js';
 import { Tensor } from '../core/tensor.js';
@@ -19,9 +19,7 @@ export interface FunctionProgram {
 
 /** Numbers among the leaves become float32 scalars (bools for booleans): arguments are values, not constants. */
 export function asTensors(leaves: readonly TensorLike[]): Tensor[] {
-  return leaves.map((leaf) =>
-    leaf instanceof Tensor ? leaf : scalar(leaf, typeof leaf === 'boolean' ? 'bool' : 'float32'),
-  );
+  return leaves.map((leaf) => (leaf instanceof Tensor ? leaf : numberTensor(leaf)));
 }
 
 /** Traces `f` over arguments of the given structure and types. */

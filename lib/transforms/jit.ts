@@ -1,9 +1,10 @@
 /** jit: trace once per signature, then run natively. */
-import { ConcreteTensor, concreteScalar, unowned } from '../core/concrete.js';
+import { ConcreteTensor, commonDevice, numberTensor, unowned } from '../core/concrete.js';
+import { currentDevice, type Device } from '../core/device.js';
 import { DisposedError, DomainError } from '../core/errors.js';
 import { CompiledProgram } from '../core/runtime.js';
 import { Tensor } from '../core/tensor.js';
-import { isTracing, runCompiled, type TensorLike } from '../core/tracing.js';
+import { elsewhere, isTracing, runCompiled, type TensorLike } from '../core/tracing.js';
 import { flatten, type Tensors, type TreeShape } from '../core/tree.js';
 import { traceFunction } from './apply.js';
 
@@ -28,9 +29,10 @@ interface Entry {
  *
  * `f` must be a pure function of its arguments: it runs only while tracing. Tensors that it uses from outside are captured and
  * must stay alive; numbers from outside are fixed at their value of that time. Number arguments become float32 scalars.
- * Results come as tensors in the same structure that `f` returns, at once; reading them awaits the computation.
+ * Results come as tensors in the same structure that `f` returns, at once; reading them awaits the computation. It runs where its
+ * arguments live, compiled once for each device; captured tensors must live there, too.
  *
- * @throws {DisposedError} an argument or a captured tensor was disposed.  {TracingError} `f` used a traced value as a number.
+ * @throws {DisposedError} an argument or a captured tensor was disposed.  {DeviceError} they live on different devices.  {TracingError} `f` used a traced value as a number.
  *   Shape and dtype errors of the operations in `f`.
  * @example  const step = jit((w: Tensor, x: Tensor) => w.sub(grad(loss)(w, x).mul(0.1)), { donate: [0] });
  */
@@ -49,9 +51,9 @@ export function jit<A extends readonly unknown[], R>(
   return (...args: A): Tensors<R> => {
     if (isTracing()) return f(...args) as unknown as Tensors<R>;
     let key = '';
-    let flat = true;
+    let flat = args.length > 0;
     for (const arg of args) {
-      if (arg instanceof ConcreteTensor) key += `${arg.type.id},`;
+      if (arg instanceof ConcreteTensor && !arg.weak) key += `${arg.type.id},`;
       else flat = false;
     }
     let leaves: readonly TensorLike[] = args as unknown as readonly TensorLike[];
@@ -61,12 +63,15 @@ export function jit<A extends readonly unknown[], R>(
       key = shape.text;
       for (const leaf of leaves) key += leaf instanceof Tensor ? `,${leaf.type.id}` : `,${typeof leaf}`;
     }
+    // Where the arguments live; what captured tensors say, or the default, when there are numbers only.
+    const device = commonDevice('jit', leaves);
+    key = `${(device ?? currentDevice()).id}:${key}`;
     const own: ConcreteTensor[] = [];
     let tensors = leaves as readonly Tensor[];
     if (!flat) {
       tensors = leaves.map((leaf) => {
         if (leaf instanceof Tensor) return leaf;
-        const value = concreteScalar(leaf, typeof leaf === 'boolean' ? 'bool' : 'float32');
+        const value = numberTensor(leaf, undefined, device);
         own.push(value);
         return value;
       });
@@ -79,6 +84,7 @@ export function jit<A extends readonly unknown[], R>(
         shape ?? flatten('jit', args).shape,
         tensors,
         donate,
+        device,
       );
       entries.set(key, entry);
     }
@@ -96,9 +102,15 @@ function compile(
   shape: TreeShape,
   tensors: readonly Tensor[],
   donate: ReadonlySet<number>,
+  device: Device | undefined,
 ): Entry {
   const types = tensors.map((value) => value.type);
   const { program, captures, output } = unowned(() => traceFunction('jit', f, shape, types));
+  const on = device ?? commonDevice('jit', captures) ?? currentDevice();
+  for (const capture of captures) {
+    if (capture instanceof ConcreteTensor && capture.device !== on && !capture.weak)
+      throw elsewhere('jit', 'Expected captured tensors', capture, on);
+  }
   const donated: number[] = [];
   let at = captures.length;
   args.forEach((arg, position) => {
@@ -109,7 +121,7 @@ function compile(
   const given = donated.map((position) => tensors[position - captures.length]);
   if (new Set(given).size !== given.length)
     throw new DisposedError('jit', 'Expected each donated tensor once, received one twice');
-  return { compiled: CompiledProgram.compile(program, new Set(donated)), captures, output, donated };
+  return { compiled: CompiledProgram.compile(program, on, new Set(donated)), captures, output, donated };
 }
 
 /** The Program that `f` traces to for these arguments, for reading: print it. */
@@ -118,9 +130,7 @@ export function program<A extends readonly unknown[]>(
 ): (...args: A) => import('../core/program.js').Program {
   return (...args) => {
     const { leaves, shape } = flatten('program', args);
-    const types = leaves.map((leaf) =>
-      leaf instanceof Tensor ? leaf.type : concreteScalar(leaf, typeof leaf === 'boolean' ? 'bool' : 'float32').type,
-    );
+    const types = leaves.map((leaf) => (leaf instanceof Tensor ? leaf : numberTensor(leaf)).type);
     return traceFunction('program', f as unknown as (...args: never[]) => unknown, shape, types).program;
   };
 }

@@ -61,11 +61,11 @@ typedef struct ct_op_info {
   uint64_t in_place[CT_MAX_OPERANDS];  // bit k of in_place[j]: output j may share the buffer of input k
 } ct_op_info;
 
-// Two kinds of backends. A synchronous one has finished when a call returns. An asynchronous one (`synchronous` 0) puts
-// `run`, `write` and `copy` into one order of work per device, whatever queue they name, and returns; what fails later
-// is reported by the next `read`, `synchronize` or `wait`, and by every one after it when the device is lost. Memory
-// and ops may be given back while queued work still uses them: `release` and `op_destroy` take effect in that order,
-// too. All functions may be called from several threads at once, but for those of one queue or one marker.
+// A synchronous backend has finished when a call returns, and its memory is the host's. An asynchronous one puts `run`,
+// `write` and `copy` into one order of work per device, whatever queue they name, and returns. What fails later loses
+// the device: the next `read`, `fetch`, `synchronize` or `wait` reports it, and every one after. Memory and ops may be
+// given back while queued work still uses them: `release` and `op_destroy` take effect in that order, too. All
+// functions may be called from several threads at once, but for those of one queue or one marker.
 typedef struct ct_backend {
   int32_t abi;  // CT_BACKEND_ABI
   int32_t synchronous;

@@ -51,7 +51,7 @@ void Execution::copy(void* to, const void* from, uint64_t bytes, const RunContex
 void Execution::own_input(int index, std::vector<Ref<Value>>& inputs, const RunContext& context) {
   Value& value = *inputs[index];
   Ref<Buffer>& owned = owned_[index];
-  if (value.unique() && value.buffer()->unique()) {
+  if (value.exclusive() && value.buffer()->unique()) {
     owned = value.take_buffer();
   } else {
     owned = Buffer::allocate(plan_.device.allocator(), value.buffer()->bytes());
@@ -93,7 +93,7 @@ Ref<Buffer> Execution::result(size_t index, const std::vector<Ref<Value>>& input
 }
 
 void Execution::settle(Outcome outcome, const std::vector<Ref<Value>>& inputs, std::vector<Ref<Value>>& outputs,
-                       bool fresh) {
+                       Results results) {
   if (outcome != Outcome::kDone) {
     fail_outputs(outputs, outcome == Outcome::kAborted ? aborted_failure() : interpreter_.failure());
     return;
@@ -103,10 +103,16 @@ void Execution::settle(Outcome outcome, const std::vector<Ref<Value>>& inputs, s
   }
   for (size_t j = 0; j < outputs.size(); ++j) {
     if (outputs[j]->state() != Value::State::kPending) continue;
-    if (fresh) {
-      outputs[j]->make_ready(result(j, inputs));
-    } else {
-      outputs[j]->set_ready(result(j, inputs));
+    switch (results) {
+      case Results::kFresh:
+        outputs[j]->make_ready(result(j, inputs));
+        break;
+      case Results::kReady:
+        outputs[j]->set_ready(result(j, inputs));
+        break;
+      case Results::kLaunched:
+        outputs[j]->set_launched(result(j, inputs), true);
+        break;
     }
   }
 }

@@ -22,8 +22,14 @@ class Execution {
   // Throws Error when there is no memory for the results; `settle` is due then, too.
   void start(std::vector<Ref<Value>>& inputs, const Layout& layout, void* arena, const RunContext& context);
   Outcome run(const RunContext& context, int64_t deadline_ns) { return interpreter_.run(context, deadline_ns); }
-  // Gives every output its result or its failure. `fresh`: nobody can be waiting for them yet.
-  void settle(Outcome outcome, const std::vector<Ref<Value>>& inputs, std::vector<Ref<Value>>& outputs, bool fresh);
+  enum class Results {
+    kFresh,     // there, and nobody can be waiting for them yet
+    kReady,     // there
+    kLaunched,  // queued on an asynchronous device; a launch in flight follows them
+  };
+  // Gives every output its result or its failure.
+  void settle(Outcome outcome, const std::vector<Ref<Value>>& inputs, std::vector<Ref<Value>>& outputs,
+              Results results);
   // Lets go of all buffers.
   void clear();
 

@@ -1,6 +1,7 @@
 #include "native/core/executor.h"
 
 #include <algorithm>
+#include <memory>
 #include <thread>
 
 #include "native/core/pool.h"
@@ -13,11 +14,37 @@ void Stream::release() {
   delete this;
 }
 
-Executor::Executor(Device& device) : device_(device), queue_(device, false) {}
+// Told when the input of a copy, which another device computes, is settled.
+class Executor::Arrival final : public Waiter {
+ public:
+  explicit Arrival(Executor& executor) : executor_(executor) {}
+  void settled() override {
+    {
+      std::lock_guard<std::mutex> lock(executor_.mutex_);
+      executor_.unblock();
+    }
+    executor_.wake();
+    delete this;
+  }
+
+ private:
+  Executor& executor_;
+};
+
+namespace {
+
+// Of all devices: a stream's number names it to JavaScript.
+std::atomic<uint32_t> next_stream{1};
+
+}  // namespace
+
+Executor::Executor(Device& device)
+    : device_(device), asynchronous_(!device.backend().synchronous), queue_(device, false) {}
 
 Ref<Stream> Executor::create_stream(Client& client) {
   std::lock_guard<std::mutex> lock(mutex_);
-  Ref<Stream> stream = Ref<Stream>::adopt(new Stream(*this, client, next_stream_++));
+  Ref<Stream> stream =
+      Ref<Stream>::adopt(new Stream(*this, client, next_stream.fetch_add(1, std::memory_order_relaxed)));
   streams_.insert(stream.get());
   return stream;
 }
@@ -39,13 +66,13 @@ void Executor::abort(Stream& stream) {
 // --- queueing
 // -----------------------------------------------------------------------------------------------------------
 
-bool Executor::full(const Executable& executable) {
+bool Executor::full(uint64_t bytes) {
   if (pending_ == 0) return false;
   if (pending_ >= kMaxPending) return true;
-  return pending_bytes_ + executable.plan.output_bytes > device_.allocator().statistics().limit / 4;
+  return pending_bytes_ + bytes > device_.allocator().statistics().limit / 4;
 }
 
-void Executor::push(Stream& stream, Executable& executable, Arguments& arguments) {
+Task& Executor::add(Client& client, Arguments& arguments, uint64_t bytes) {
   std::unique_ptr<Task> task;
   if (idle_tasks_.empty()) {
     task = std::make_unique<Task>();
@@ -53,26 +80,45 @@ void Executor::push(Stream& stream, Executable& executable, Arguments& arguments
     task = std::move(idle_tasks_.back());
     idle_tasks_.pop_back();
   }
-  task->executable = Ref<Executable>(&executable);
-  task->stream = Ref<Stream>(&stream);
+  task->client = &client;
+  task->source = nullptr;
+  task->next = nullptr;
+  task->is_long = false;
   task->inputs.swap(arguments.inputs);
   task->outputs.swap(arguments.outputs);
-  task->output_bytes = executable.plan.output_bytes;
-  task->is_long = executable.plan.programs[0].estimated_ns >= kShortNs;
+  task->output_bytes = bytes;
+  ++pending_;
+  ++client.pending_;
+  pending_bytes_ += bytes;
+  return *task.release();
+}
+
+void Executor::push(Stream& stream, Executable& executable, Arguments& arguments) {
+  Task& task = add(stream.client_, arguments, executable.plan.output_bytes);
+  task.executable = Ref<Executable>(&executable);
+  task.is_long = executable.plan.programs[0].estimated_ns >= kShortNs;
+  append(stream, task);
+}
+
+void Executor::push_copy(Stream& stream, Device& source, Arguments& arguments, uint64_t bytes) {
+  Task& task = add(stream.client_, arguments, bytes);
+  task.source = &source;
+  auto arrival = std::make_unique<Arrival>(*this);
+  if (task.inputs[0]->wait(arrival.get())) arrival.release();
+  append(stream, task);
+}
+
+void Executor::append(Stream& stream, Task& task) {
+  task.stream = Ref<Stream>(&stream);
   if (!started_) {
     std::thread([this] { work(); }).detach();
     started_ = true;
   }
-  ++pending_;
-  ++stream.client_.pending_;
-  pending_bytes_ += task->output_bytes;
-  Task* const added = task.release();
-  added->next = nullptr;
   if (stream.last_) {
-    stream.last_->next = added;
-    stream.last_ = added;
+    stream.last_->next = &task;
+    stream.last_ = &task;
   } else {
-    stream.first_ = stream.last_ = added;
+    stream.first_ = stream.last_ = &task;
     schedule(stream);
   }
 }
@@ -87,9 +133,11 @@ void Executor::wake() {
 
 bool Executor::head_is_ready(const Stream& stream) const {
   if (stream.aborted()) return true;
-  const std::vector<Ref<Value>>& inputs = stream.first_->inputs;
-  return std::none_of(inputs.begin(), inputs.end(),
-                      [](const Ref<Value>& input) { return input->state() == Value::State::kPending; });
+  const Task& task = *stream.first_;
+  // What another device has launched is not there yet.
+  if (task.source) return task.inputs[0]->state() != Value::State::kPending;
+  return std::all_of(task.inputs.begin(), task.inputs.end(),
+                     [](const Ref<Value>& input) { return input->available(); });
 }
 
 // Puts a stream that has a first task and is in no list where it belongs.
@@ -129,32 +177,39 @@ bool Executor::wait_idle(Client& client, IdleWaiter* waiter) {
     if (&stream->client_ != &client) continue;
     for (Task* task = stream->first_; task; task = task->next) await(*task);
   }
-  if (finishing_ && finishing_client_ == &client) await(*finishing_);
+  for (Task* task : leaving_) {
+    if (task->client == &client) await(*task);
+  }
   return waiter->remaining > 0;
 }
 
-void Executor::close(Client& client) {
-  std::unique_lock<std::mutex> lock(mutex_);
-  for (Stream* stream : streams_) {
-    if (&stream->client_ == &client) stream->aborted_.store(true, std::memory_order_relaxed);
+void Executor::abort_all(Client& client) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (Stream* stream : streams_) {
+      if (&stream->client_ == &client) stream->aborted_.store(true, std::memory_order_relaxed);
+    }
+    unblock();
   }
-  unblock();
-  lock.unlock();
   wake();
-  lock.lock();
+}
+
+void Executor::drain(Client& client) {
+  std::unique_lock<std::mutex> lock(mutex_);
   drained_.wait(lock, [&] { return client.pending_ == 0; });
 }
 
 void Executor::shut_down() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (!started_ || shut_down_) return;
+    if (shut_down_) return;
     shut_down_ = true;
     for (Stream* stream : streams_) stream->aborted_.store(true, std::memory_order_relaxed);
+    flights_.notify_all();
   }
   wake();
   std::unique_lock<std::mutex> lock(mutex_);
-  drained_.wait(lock, [this] { return parked_; });
+  drained_.wait(lock, [this] { return (!started_ || parked_) && (!landing_ || landing_parked_); });
 }
 
 ExecutorStatistics Executor::statistics() {
@@ -198,6 +253,10 @@ void Executor::work() {
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     if (shut_down_) {
+      if (asynchronous_) {
+        ct_error ignored{};
+        device_.backend().synchronize(queue_.get(), &ignored);
+      }
       parked_ = true;
       drained_.notify_all();
       work_.wait(lock, [] { return false; });
@@ -212,51 +271,58 @@ void Executor::work() {
     Task& task = *stream->first_;
     lock.unlock();
     const int64_t begin = now_ns();
-    const bool done = run_slice(task, begin + kSliceNs);
+    const Verdict verdict = run_slice(task, begin + kSliceNs);
     const int64_t elapsed = now_ns() - begin;
     busy_ns_.fetch_add(elapsed, std::memory_order_relaxed);
     short_ns_ = is_long ? 0 : short_ns_ + elapsed;
-    if (done) {
-      finish(*stream, task);
-      lock.lock();
-    } else {
+    if (verdict == Verdict::kSuspended) {
       lock.lock();
       task.is_long = true;  // whatever its estimate said
       schedule(*stream);
+    } else {
+      leave(*stream, task, verdict == Verdict::kInFlight);
+      lock.lock();
     }
   }
 }
 
-// True when the task is over.
-bool Executor::run_slice(Task& task, int64_t deadline_ns) {
+Executor::Verdict Executor::run_slice(Task& task, int64_t deadline_ns) {
   Stream& stream = *task.stream;
   const RunContext context{queue_.get(), &stream.aborted_, &stream, stream.epoch_ns(), stream.profiler()};
   try {
     if (stream.aborted()) {
       fail_outputs(task.outputs, aborted_failure());
-      return true;
+      return Verdict::kOver;
     }
-    if (!task.execution && !start(task, context)) return true;
+    if (!task.execution) {
+      for (const Ref<Value>& input : task.inputs) {
+        if (input->state() != Value::State::kFailed) continue;
+        fail_outputs(task.outputs, input->failure());
+        return Verdict::kOver;
+      }
+      if (task.source) return copy(task) ? Verdict::kInFlight : Verdict::kOver;
+      start(task, context);
+    }
     const FixedThreads threads(task.threads);
     const Execution::Outcome outcome = task.execution->run(context, deadline_ns);
-    if (outcome == Execution::Outcome::kSuspended) return false;
-    if (!device_.backend().synchronous && outcome == Execution::Outcome::kDone) {
-      ct_error error{};  // results are ready when they are computed, not when they are queued
-      if (device_.backend().synchronize(queue_.get(), &error) != CT_OK) throw Error(to_failure(error));
+    if (outcome == Execution::Outcome::kSuspended) {
+      if (asynchronous_) throttle();
+      return Verdict::kSuspended;
     }
-    task.execution->settle(outcome, task.inputs, task.outputs, false);
+    const bool launched = asynchronous_ && outcome == Execution::Outcome::kDone;
+    if (launched) record(task, queue_.get());
+    task.execution->settle(outcome, task.inputs, task.outputs,
+                           launched ? Execution::Results::kLaunched : Execution::Results::kReady);
+    return launched ? Verdict::kInFlight : Verdict::kOver;
   } catch (...) {
     fail_outputs(task.outputs, current_failure());
   }
-  return true;
+  return Verdict::kOver;
 }
 
-// False when the outputs have failed already.
-bool Executor::start(Task& task, const RunContext& context) {
-  for (const Ref<Value>& input : task.inputs) {
-    if (input->state() != Value::State::kFailed) continue;
-    fail_outputs(task.outputs, input->failure());
-    return false;
+void Executor::start(Task& task, const RunContext& context) {
+  if (asynchronous_) {
+    if (const std::shared_ptr<const Failure> failure = lost()) throw Error(*failure);
   }
   Executable& executable = *task.executable;
   task.threads = pool_threads();
@@ -269,6 +335,41 @@ bool Executor::start(Task& task, const RunContext& context) {
   const FixedThreads threads(task.threads);
   task.execution = executable.acquire();
   task.execution->start(task.inputs, layout, task.arena, context);
+}
+
+// Host memory is read and written as it is; between two devices that have memory of their own it is a stop on the way.
+// True when the result is in flight.
+bool Executor::copy(Task& task) {
+  Device& source = *task.source;
+  const Value& from = *task.inputs[0];
+  Value& to = *task.outputs[0];
+  Ref<Buffer> buffer = Buffer::allocate(device_.allocator(), task.output_bytes);
+  const void* host = from.buffer()->pointer();
+  std::unique_ptr<char[]> between;
+  if (task.output_bytes > 0) {
+    ct_error error{};
+    if (!source.backend().synchronous) {
+      void* landing = buffer->pointer();
+      if (asynchronous_) {
+        between.reset(new char[task.output_bytes]);
+        landing = between.get();
+      }
+      if (source.backend().fetch(source.handle(), landing, host, task.output_bytes, &error) != CT_OK) {
+        throw Error(to_failure(error));
+      }
+      host = landing;
+    }
+    if (host != buffer->pointer() &&
+        device_.backend().write(queue_.get(), buffer->pointer(), host, task.output_bytes, &error) != CT_OK) {
+      throw Error(to_failure(error));
+    }
+  }
+  if (!asynchronous_) {
+    to.set_ready(std::move(buffer));
+    return false;
+  }
+  record(task, queue_.get());
+  to.set_launched(std::move(buffer), true);
   return true;
 }
 
@@ -278,30 +379,40 @@ void Executor::release_resources(Task& task) {
     programs_run_.fetch_add(1, std::memory_order_relaxed);
     task.executable->recycle(std::move(task.execution));
   }
+  // Queued work may still use these on an asynchronous device: what takes them over is queued behind it.
   if (task.arena) device_.allocator().release(task.arena, task.arena_bytes);
   task.arena = nullptr;
   task.inputs.clear();
-  task.outputs.clear();
 }
 
 // The stream is let go of before anybody hears that the task is over: whoever waits for that finds nothing of it left.
-void Executor::finish(Stream& stream, Task& task) {
+void Executor::leave(Stream& stream, Task& task, bool in_flight) {
   release_resources(task);
-  Client& client = stream.client_;
-  std::unique_lock<std::mutex> lock(mutex_);
-  stream.first_ = task.next;
-  stream.place_ = Stream::Place::kIdle;
-  if (stream.first_) {
-    schedule(stream);
-  } else {
-    stream.last_ = nullptr;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stream.first_ = task.next;
+    stream.place_ = Stream::Place::kIdle;
+    if (stream.first_) {
+      schedule(stream);
+    } else {
+      stream.last_ = nullptr;
+    }
+    leaving_.push_back(&task);
+    unblock();
   }
-  finishing_ = &task;
-  finishing_client_ = &client;
-  lock.unlock();
   task.executable = {};
   task.stream = {};
-  lock.lock();
+  if (in_flight) {
+    fly(task);
+  } else {
+    retire(task);
+  }
+}
+
+// A task that has left its stream and whose outputs are settled is over.
+void Executor::retire(Task& task) {
+  task.outputs.clear();
+  std::unique_lock<std::mutex> lock(mutex_);
   while (!task.idle_waiters.empty()) {  // somebody may ask while the lock is away
     IdleWaiter* const waiter = task.idle_waiters.back();
     task.idle_waiters.pop_back();
@@ -310,11 +421,11 @@ void Executor::finish(Stream& stream, Task& task) {
     waiter->waiter->settled();
     lock.lock();
   }
-  finishing_ = nullptr;
+  leaving_.erase(std::find(leaving_.begin(), leaving_.end(), &task));
+  Client& client = *task.client;
   --pending_;
   pending_bytes_ -= task.output_bytes;
   idle_tasks_.emplace_back(&task);
-  unblock();
   space_.notify_all();
   if (--client.pending_ == 0) drained_.notify_all();  // from here on the client may be gone
 }

@@ -17,7 +17,7 @@ namespace cotangent {
 class Executor;
 class Stream;
 
-// What the executor knows of an environment: who owns streams and hears of progress.
+// What an executor knows of an environment: who owns streams and hears of progress. One for each device in use.
 class Client {
  public:
   // On the executor's thread; never after Executor::close.
@@ -38,14 +38,18 @@ struct IdleWaiter {
   int remaining = 0;
 };
 
-// A queued run. Task objects are reused.
+// A queued run of a Program, or copy of a value from another device, or the completion of what is queued on an
+// asynchronous device. Task objects are reused.
 struct Task {
   Ref<Executable> executable;
+  Device* source = nullptr;  // a copy from this device
   Ref<Stream> stream;
+  Client* client = nullptr;
   std::vector<Ref<Value>> inputs, outputs;
   uint64_t output_bytes = 0;
   std::vector<IdleWaiter*> idle_waiters;
   Task* next = nullptr;
+  ct_marker* marker = nullptr;  // asynchronous devices: behind the last launch
 
   // From here on the executor's thread only.
   std::unique_ptr<Execution> execution;  // set once started

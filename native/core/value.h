@@ -47,9 +47,10 @@ class RefCounted {
  public:
   void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
   // True when the caller holds the only reference: nobody else can then gain one.
-  bool unique() const { return references_.load(std::memory_order_acquire) == 1; }
+  bool unique() const { return references() == 1; }
 
  protected:
+  int32_t references() const { return references_.load(std::memory_order_acquire); }
   bool drop() { return references_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
 
  private:
@@ -100,8 +101,13 @@ class Value : public RefCounted {
 
   const Type& type() const { return type_; }
   State state() const { return state_.load(std::memory_order_acquire); }
+  // Ready or failed, or launched: then its buffer is there for what is queued later on its asynchronous device, and
+  // holds the value once the device got there.
+  bool available() const {
+    return launch_.load(std::memory_order_acquire) != Launch::kNone || state() != State::kPending;
+  }
 
-  // Valid once ready.
+  // Valid once ready or launched.
   const Ref<Buffer>& buffer() const { return buffer_; }
   // Valid once failed.
   const std::shared_ptr<const Failure>& failure() const { return failure_; }
@@ -120,7 +126,32 @@ class Value : public RefCounted {
     waiters_.store(closed(), std::memory_order_relaxed);
     state_.store(State::kReady, std::memory_order_release);
   }
-  // For the owner of the only reference that takes the buffer away to write into it.
+  // `followed`: whoever launched it will call `landed` and let go of a reference then.
+  void set_launched(Ref<Buffer> buffer, bool followed) {
+    buffer_ = std::move(buffer);
+    launch_.store(followed ? Launch::kFollowed : Launch::kLoose, std::memory_order_release);
+  }
+  // True when the caller has to follow a launched value from now on.
+  bool follow() {
+    Launch loose = Launch::kLoose;
+    return launch_.compare_exchange_strong(loose, Launch::kFollowed, std::memory_order_acq_rel);
+  }
+  // The device got there; null: without a fault.
+  void landed(const std::shared_ptr<const Failure>& failure) {
+    if (failure_ = failure) {
+      settle(State::kFailed);
+    } else {
+      settle(State::kReady);
+    }
+    launch_.store(Launch::kNone, std::memory_order_release);
+  }
+
+  // True when the caller holds the only reference but that of a launch in flight, which reads nothing.
+  bool exclusive() const {
+    const int32_t held = references();
+    return held == 1 || (held == 2 && launch_.load(std::memory_order_acquire) == Launch::kFollowed);
+  }
+  // For the exclusive owner that takes the buffer away to write into it.
   Ref<Buffer> take_buffer() { return std::move(buffer_); }
 
   // False when the value is settled already; the waiter is not told then.
@@ -146,7 +177,10 @@ class Value : public RefCounted {
     }
   }
 
+  enum class Launch : uint8_t { kNone, kLoose, kFollowed };
+
   const Type type_;
+  std::atomic<Launch> launch_{Launch::kNone};
   std::atomic<State> state_{State::kPending};
   std::atomic<Waiter*> waiters_{nullptr};
   Ref<Buffer> buffer_;

@@ -97,6 +97,9 @@ class Addon final : public Napi::Addon<Addon> {
   Addon(Napi::Env env, Napi::Object exports) : env_(env) {
     DefineAddon(exports, {
                              InstanceMethod<&Addon::guarded<&Addon::configure>>("configure"),
+                             InstanceMethod<&Addon::guarded<&Addon::devices>>("devices"),
+                             InstanceMethod<&Addon::guarded<&Addon::open_device>>("openDevice"),
+                             InstanceMethod<&Addon::guarded<&Addon::describe_device>>("describeDevice"),
                              InstanceMethod<&Addon::guarded<&Addon::compile>>("compile"),
                              InstanceMethod<&Addon::guarded<&Addon::release_program>>("releaseProgram"),
                              InstanceMethod<&Addon::guarded<&Addon::describe_program>>("describeProgram"),
@@ -107,6 +110,7 @@ class Addon final : public Napi::Addon<Addon> {
                              InstanceMethod<&Addon::guarded<&Addon::take_profile>>("takeProfile"),
                              InstanceMethod<&Addon::guarded<&Addon::execute>>("execute"),
                              InstanceMethod<&Addon::guarded<&Addon::write>>("write"),
+                             InstanceMethod<&Addon::guarded<&Addon::copy>>("copy"),
                              InstanceMethod<&Addon::guarded<&Addon::release>>("release"),
                              InstanceMethod<&Addon::guarded<&Addon::state>>("state"),
                              InstanceMethod<&Addon::guarded<&Addon::request>>("request"),
@@ -154,9 +158,44 @@ class Addon final : public Napi::Addon<Addon> {
     return nothing();
   }
 
+  Napi::Value devices(const Info&) {
+    const std::vector<KnownDevice> known = known_devices();
+    Napi::Array result = Napi::Array::New(env_, known.size());
+    for (uint32_t k = 0; k < known.size(); ++k) {
+      Napi::Object item = Napi::Object::New(env_);
+      item["name"] = known[k].name;
+      item["reason"] = known[k].reason;
+      result[k] = item;
+    }
+    return result;
+  }
+
+  Napi::Value open_device(const Info& call) {
+    const OpenDevice& opened = environment().open(call[0].As<Napi::String>().Utf8Value());
+    Napi::Object result = Napi::Object::New(env_);
+    result["id"] = static_cast<double>(opened.id);
+    result["name"] = opened.name;
+    return result;
+  }
+
+  // A device that some environment of the process has opened.
+  static OpenDevice& opened(const Info& call) { return opened_device(uint32(call[0])); }
+
+  Napi::Value describe_device(const Info& call) {
+    Device& device = opened(call).device;
+    char text[256] = "";
+    device.backend().describe(device.handle(), text, sizeof text);
+    Napi::Object result = Napi::Object::New(env_);
+    result["description"] = std::string(text);
+    result["memoryBytes"] = static_cast<double>(device.backend().memory_bytes(device.handle()));
+    result["asynchronous"] = device.backend().synchronous == 0;
+    return result;
+  }
+
   Napi::Value compile(const Info& call) {
-    const auto words = typed_array<Napi::Float64Array>(call, 0, napi_float64_array);
-    return number_of(environment().compile(words.Data(), words.ElementLength(), strings(array(call, 1))));
+    const auto words = typed_array<Napi::Float64Array>(call, 1, napi_float64_array);
+    return number_of(
+        environment().compile(uint32(call[0]), words.Data(), words.ElementLength(), strings(array(call, 2))));
   }
 
   Napi::Value release_program(const Info& call) {
@@ -168,7 +207,7 @@ class Addon final : public Napi::Addon<Addon> {
     return Napi::String::New(env_, environment().describe_program(uint32(call[0])));
   }
 
-  Napi::Value create_stream(const Info&) { return number_of(environment().create_stream()); }
+  Napi::Value create_stream(const Info& call) { return number_of(environment().create_stream(uint32(call[0]))); }
 
   Napi::Value release_stream(const Info& call) {
     environment().release_stream(uint32(call[0]));
@@ -208,13 +247,18 @@ class Addon final : public Napi::Addon<Addon> {
   }
 
   Napi::Value write(const Info& call) {
-    const Type type = read_type(call[1], array(call, 2));
-    const Bytes bytes = view(call[3]);
+    const Type type = read_type(call[2], array(call, 3));
+    const Bytes bytes = view(call[4]);
     if (bytes.length != static_cast<size_t>(byte_count(type))) {
       fail(CT_SHAPE, "write", std::to_string(byte_count(type)) + " bytes for " + show(type),
            std::to_string(bytes.length));
     }
-    environment().write(int32(call[0]), type, bytes.data);
+    environment().write(uint32(call[0]), int32(call[1]), type, bytes.data);
+    return nothing();
+  }
+
+  Napi::Value copy(const Info& call) {
+    environment().copy(uint32(call[0]), int32(call[1]), int32(call[2]));
     return nothing();
   }
 
@@ -233,13 +277,13 @@ class Addon final : public Napi::Addon<Addon> {
 
   Napi::Value request(const Info& call) { return number_of(environment().request(int32(call[0]))); }
 
-  Napi::Value request_idle(const Info&) { return number_of(environment().request_idle()); }
+  Napi::Value request_idle(const Info& call) { return number_of(environment().request_idle(uint32(call[0]))); }
 
   Napi::Value collect(const Info& call) {
-    const Ref<Value> value = environment().take_ticket(number(call[0]));
-    const size_t bytes = value ? static_cast<size_t>(byte_count(value->type())) : 0;
+    const Environment::Answer answer = environment().take_ticket(number(call[0]));
+    const size_t bytes = answer.value ? static_cast<size_t>(byte_count(answer.value->type())) : 0;
     Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env_, bytes);
-    if (value) environment().read(*value, buffer.Data());
+    if (answer.value) Environment::read(answer, buffer.Data());
     return buffer;
   }
 
@@ -258,19 +302,19 @@ class Addon final : public Napi::Addon<Addon> {
   }
 
   Napi::Value set_memory_limit(const Info& call) {
-    const double bytes = number(call[0]);
+    const double bytes = number(call[1]);
     if (!(bytes >= 0 && bytes <= static_cast<double>(kMaxBytes))) {
       fail(CT_DOMAIN, "setMemoryLimit", "a number of bytes from 0 to 2^53", std::to_string(bytes));
     }
-    environment().runtime().device.allocator().set_limit(static_cast<uint64_t>(bytes));
+    opened(call).device.allocator().set_limit(static_cast<uint64_t>(bytes));
     return nothing();
   }
 
-  Napi::Value statistics(const Info&) {
-    Runtime& runtime = environment().runtime();
-    const ExecutorStatistics queued = runtime.executor.statistics();
-    const auto inline_runs = static_cast<double>(runtime.programs_inline.load(std::memory_order_relaxed));
-    const auto inline_equations = static_cast<double>(runtime.equations_inline.load(std::memory_order_relaxed));
+  Napi::Value statistics(const Info& call) {
+    OpenDevice& device = opened(call);
+    const ExecutorStatistics queued = device.executor.statistics();
+    const auto inline_runs = static_cast<double>(device.programs_inline.load(std::memory_order_relaxed));
+    const auto inline_equations = static_cast<double>(device.equations_inline.load(std::memory_order_relaxed));
     Napi::Object result = Napi::Object::New(env_);
     result["programsRun"] = static_cast<double>(queued.programs_run) + inline_runs;
     result["programsInline"] = inline_runs;
@@ -282,14 +326,14 @@ class Addon final : public Napi::Addon<Addon> {
     return result;
   }
 
-  Napi::Value memory(const Info&) {
-    const MemoryStatistics now = environment().runtime().device.allocator().statistics();
+  Napi::Value memory(const Info& call) {
+    const MemoryStatistics now = opened(call).device.allocator().statistics();
     Napi::Object result = Napi::Object::New(env_);
     result["used"] = static_cast<double>(now.used);
     result["cached"] = static_cast<double>(now.cached);
     result["peak"] = static_cast<double>(now.peak);
     result["limit"] = static_cast<double>(now.limit);
-    result["handles"] = static_cast<double>(environment().handles());
+    result["handles"] = static_cast<double>(environment().handles(uint32(call[0])));
     return result;
   }
 

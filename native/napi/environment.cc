@@ -19,24 +19,8 @@ bool is_off(const char* variable) {
 
 }  // namespace
 
-Runtime& runtime() {
-  static Runtime* const instance = [] {
-    auto* const made = new Runtime(*cotangent_backend());
-    // process.exit() runs no cleanup hooks of the main environment, but it does run these handlers, ahead of OpenBLAS's
-    // own.
-    std::atexit([] { runtime().executor.shut_down(); });
-    return made;
-  }();
-  return *instance;
-}
-
 Environment::Environment(Napi::Env env)
-    : env_(env),
-      runtime_(cotangent::runtime()),
-      inline_queue_(runtime_.device, true),
-      inline_enabled_(!is_off("COTANGENT_INLINE")),
-      fuse_(!is_off("COTANGENT_FUSE")) {
-  run_thread_start_hook();
+    : env_(env), inline_enabled_(!is_off("COTANGENT_INLINE")), fuse_(!is_off("COTANGENT_FUSE")) {
   wake_ = Wake::New(env, "cotangent", 0, 1, this);
   wake_.Unref(env);
 }
@@ -49,14 +33,20 @@ void Environment::tear_down() {
     if (closed_) return;
     closed_ = true;
   }
-  runtime_.executor.close(*this);
+  // All are told first: work on one device may wait for another's.
+  for (const auto& site : sites_) {
+    if (site) site->device.executor.abort_all(*site);
+  }
+  for (const auto& site : sites_) {
+    if (site) site->device.executor.drain(*site);
+  }
   wake_.Abort();
   tickets_.clear();
   slots_.clear();
   programs_.clear();
   streams_.clear();
-  arena_ = {};
   arguments_.clear();
+  sites_.clear();
   settled_.Reset();
   progress_.Reset();
   Napi::MemoryManagement::AdjustExternalMemory(env_, -reported_bytes_);
@@ -68,13 +58,30 @@ void Environment::configure(Napi::Function settled, Napi::Function progress) {
   progress_ = Napi::Persistent(progress);
 }
 
+OpenDevice& Environment::open(const std::string& name) {
+  OpenDevice& device = open_device(name);
+  if (device.id >= sites_.size()) sites_.resize(device.id + 1);
+  if (!sites_[device.id]) {
+    sites_[device.id] = std::make_unique<Site>(*this, device);
+    run_thread_start_hook();  // this thread runs small Programs
+  }
+  return device;
+}
+
+Environment::Site& Environment::site(uint32_t device) {
+  if (device >= sites_.size() || !sites_[device]) unknown("device", device);
+  return *sites_[device];
+}
+
 // --- Programs and streams
 // -------------------------------------------------------------------------------------------------
 
-uint32_t Environment::compile(const double* words, size_t count, const std::vector<std::string>& names) {
-  Device& device = runtime_.device;
+uint32_t Environment::compile(uint32_t on, const double* words, size_t count, const std::vector<std::string>& names) {
+  Site& at = site(on);
+  Device& device = at.device.device;
   Program decoded = decode(words, count, names, device.backend().formula);
   ProgramEntry entry;
+  entry.site = &at;
   entry.executable = Ref<Executable>::adopt(new Executable(device, std::move(decoded), fuse_));
   if (free_programs_.empty()) {
     programs_.push_back(std::move(entry));
@@ -98,17 +105,18 @@ void Environment::release_program(uint32_t id) {
 
 std::string Environment::describe_program(uint32_t id) { return describe(program(id).executable->plan.program); }
 
-uint32_t Environment::create_stream() {
-  Ref<Stream> stream = runtime_.executor.create_stream(*this);
+uint32_t Environment::create_stream(uint32_t on) {
+  Site& at = site(on);
+  Ref<Stream> stream = at.device.executor.create_stream(at);
   const uint32_t id = stream->id();
-  streams_.emplace(id, std::move(stream));
+  streams_.emplace(id, StreamEntry{std::move(stream), &at});
   return id;
 }
 
-Stream& Environment::stream(uint32_t id) {
+Environment::StreamEntry& Environment::stream(uint32_t id) {
   const auto found = streams_.find(id);
   if (found == streams_.end()) unknown("stream", id);
-  return *found->second;
+  return found->second;
 }
 
 void Environment::release_stream(uint32_t id) {
@@ -116,16 +124,20 @@ void Environment::release_stream(uint32_t id) {
   streams_.erase(id);
 }
 
-void Environment::start_profiling(uint32_t id) { stream(id).start_profiling(); }
+void Environment::start_profiling(uint32_t id) { stream(id).stream->start_profiling(); }
 
 Profiler::Profile Environment::take_profile(uint32_t id) {
-  Stream& from = stream(id);
+  Stream& from = *stream(id).stream;
   if (!from.profiler()) fail(CT_INTERNAL, "takeProfile", "a stream that is profiled", "another one");
+  static const int64_t epoch = now_ns();  // of all streams; small numbers keep their nanoseconds as doubles
   Profiler::Profile profile = from.profiler()->take();
-  for (Profiler::Event& event : profile.events) event.start_ns -= from.epoch_ns();
+  for (Profiler::Event& event : profile.events) event.start_ns -= epoch;
   return profile;
 }
 
-void Environment::abort_stream(uint32_t id) { runtime_.executor.abort(stream(id)); }
+void Environment::abort_stream(uint32_t id) {
+  const StreamEntry& entry = stream(id);
+  entry.site->device.executor.abort(*entry.stream);
+}
 
 }  // namespace cotangent

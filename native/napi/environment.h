@@ -11,11 +11,11 @@
 #include <unordered_map>
 #include <vector>
 
-#include "native/napi/runtime.h"
+#include "native/napi/devices.h"
 
 namespace cotangent {
 
-class Environment final : private Client {
+class Environment final {
  public:
   // Throws Error or Napi::Error.
   explicit Environment(Napi::Env env);
@@ -26,52 +26,85 @@ class Environment final : private Client {
 
   void configure(Napi::Function settled, Napi::Function progress);
 
-  uint32_t compile(const double* words, size_t count, const std::vector<std::string>& names);
+  // Opens the device for this environment, too. Throws Error.
+  OpenDevice& open(const std::string& name);
+  uint32_t compile(uint32_t device, const double* words, size_t count, const std::vector<std::string>& names);
   void release_program(uint32_t program);
   std::string describe_program(uint32_t program);
 
-  uint32_t create_stream();
+  uint32_t create_stream(uint32_t device);
   void release_stream(uint32_t stream);
   void abort_stream(uint32_t stream);
   void start_profiling(uint32_t stream);
-  // What ran since the last call; times since the stream was made.
+  // What ran since the last call; times are those of one clock for all streams.
   Profiler::Profile take_profile(uint32_t stream);
 
   void execute(uint32_t program, uint32_t stream, const int32_t* slots, size_t count);
 
-  void write(int32_t slot, const Type& type, const void* data);
+  void write(uint32_t device, int32_t slot, const Type& type, const void* data);
+  // Enqueues a copy of the value in slot `from` into the free slot `to`, on the stream's device.
+  void copy(uint32_t stream, int32_t from, int32_t to);
   void release_slots(const int32_t* slots, size_t count);
   Value::State state(int32_t slot);
   double request(int32_t slot);
-  double request_idle();
-  // The ticket's value, ready. Throws its failure. The ticket is over in both cases.
-  Ref<Value> take_ticket(double ticket);
-  void read(const Value& value, void* to);
+  double request_idle(uint32_t device);
+  // What a ticket asked for: a value that is ready, and its device. Nulls: idleness.
+  struct Answer {
+    Ref<Value> value;
+    OpenDevice* device;
+  };
+  // Throws the value's failure. The ticket is over in both cases.
+  Answer take_ticket(double ticket);
+  static void read(const Answer& answer, void* to);
   void wait(int32_t slot);
 
-  uint64_t handles() const { return handles_; }
-  Runtime& runtime() { return runtime_; }
+  // Live slots with values of the device.
+  uint64_t handles(uint32_t device) const {
+    return device < sites_.size() && sites_[device] ? sites_[device]->handles : 0;
+  }
 
  private:
+  // A device as this environment uses it.
+  class Site final : public Client {
+   public:
+    Site(Environment& environment, OpenDevice& on) : device(on), queue(on.device, true), environment_(environment) {}
+    void progress(uint32_t stream, const EmitPlan& emit, const double* values) override {
+      environment_.progress(stream, emit, values);
+    }
+    OpenDevice& device;
+    const Queue queue;  // of this environment's thread
+    Ref<Buffer> arena;  // of Programs that run inline
+    uint64_t handles = 0;
+
+   private:
+    Environment& environment_;
+  };
   struct Slot {
     Ref<Value> value;
+    Site* site = nullptr;
     bool seen_pending = false;  // what state() answered last
+  };
+  struct StreamEntry {
+    Ref<Stream> stream;
+    Site* site;
   };
   struct ProgramEntry {
     Ref<Executable> executable;
+    Site* site = nullptr;
     std::unique_ptr<Execution> inline_execution;
     const Layout* layout = nullptr;
   };
   // Registered with a value, or with the executor for idleness. One reference is the table's, one the registration's.
   class Ticket final : public RefCounted, public Waiter {
    public:
-    Ticket(Environment& environment, double id, Ref<Value> asked)
-        : value(std::move(asked)), environment_(environment), id_(id) {}
+    Ticket(Environment& environment, double id, Ref<Value> asked, Site& at)
+        : value(std::move(asked)), site(at), environment_(environment), id_(id) {}
     void settled() override;
     void release() {
       if (drop()) delete this;
     }
     const Ref<Value> value;  // null: idleness
+    Site& site;
     IdleWaiter idle{this};
     std::atomic<bool> over{false};
 
@@ -88,42 +121,42 @@ class Environment final : private Client {
     bool waiting;  // for delivery
   };
 
-  void progress(uint32_t stream, const EmitPlan& emit, const double* values) override;
+  void progress(uint32_t stream, const EmitPlan& emit, const double* values);
   void complete(double ticket);
   void wake_locked();
   static void deliver(Napi::Env env, Napi::Function callback, Environment* context, void* data);
   void deliver_settled(const std::vector<double>& tickets);
   void deliver_progress(const Progress& progress);
 
+  Site& site(uint32_t device);
   ProgramEntry& program(uint32_t id);
-  Stream& stream(uint32_t id);
+  StreamEntry& stream(uint32_t id);
   Slot& slot(int32_t index);
-  Value& value(int32_t slot);
-  void put(Slot& slot, Ref<Value> value);
+  Slot& free_slot(const char* op, int32_t index);
+  Slot& held(int32_t index);
+  void follow(const Slot& slot);
+  void put(Slot& slot, Ref<Value> value, Site& site);
   void empty(Slot& slot);
-  void gather(const Plan& plan, const int32_t* slots, size_t count);
+  void gather(const ProgramEntry& program, const int32_t* slots, size_t count);
   bool can_run_inline(const Plan& plan, const Stream& stream) const;
   void run_inline(ProgramEntry& entry, const Stream& stream);
-  void* inline_arena(uint64_t bytes);
-  double add_ticket(Ref<Value> value, bool deliver_anyway);
+  static void* inline_arena(Site& site, uint64_t bytes);
+  double add_ticket(Ref<Value> value, Site& site, bool deliver_anyway);
   void hold_loop(int tickets);
   void report_memory();
   bool terminating();
 
   const Napi::Env env_;
-  Runtime& runtime_;
-  const Queue inline_queue_;
   const bool inline_enabled_, fuse_;
-  Ref<Buffer> arena_;
+  std::vector<std::unique_ptr<Site>> sites_;  // by the device's id; null where it is not in use here
   Arguments arguments_;
   std::vector<Slot> slots_;
   std::vector<ProgramEntry> programs_;
   std::vector<uint32_t> free_programs_;
-  std::unordered_map<uint32_t, Ref<Stream>> streams_;
+  std::unordered_map<uint32_t, StreamEntry> streams_;
   std::unordered_map<double, Ref<Ticket>> tickets_;
   double next_ticket_ = 1;
-  uint64_t handles_ = 0;
-  int64_t bytes_ = 0, reported_bytes_ = 0;  // held by slots; as the collector knows it
+  int64_t bytes_ = 0, reported_bytes_ = 0;  // held by slots, on all devices; as the collector knows it
 
   using Wake = Napi::TypedThreadSafeFunction<Environment, void, deliver>;
   Wake wake_;

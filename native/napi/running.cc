@@ -6,13 +6,19 @@
 
 namespace cotangent {
 
-void Environment::gather(const Plan& plan, const int32_t* slots, size_t count) {
+void Environment::gather(const ProgramEntry& program, const int32_t* slots, size_t count) {
+  const Plan& plan = program.executable->plan;
   const size_t inputs = static_cast<size_t>(plan.program.input_count), outputs = plan.outputs.size();
   if (count != inputs + outputs) {
     fail(CT_INTERNAL, "execute", std::to_string(inputs + outputs) + " slots", std::to_string(count));
   }
   for (size_t k = 0; k < inputs; ++k) {
-    Value& input = value(slots[k]);
+    const Slot& from = held(slots[k]);
+    Value& input = *from.value;
+    if (from.site != program.site) {
+      fail(CT_DEVICE, "execute", "input " + std::to_string(k) + " on " + program.site->device.name,
+           "one on " + from.site->device.name);
+    }
     if (input.type() != plan.program.types[k]) {
       fail(input.type().dtype == plan.program.types[k].dtype ? CT_SHAPE : CT_DTYPE, "execute",
            "input " + std::to_string(k) + " of type " + show(plan.program.types[k]), show(input.type()));
@@ -20,10 +26,7 @@ void Environment::gather(const Plan& plan, const int32_t* slots, size_t count) {
     arguments_.inputs.emplace_back(&input);
   }
   for (size_t j = 0; j < outputs; ++j) {
-    const Slot& to = slot(slots[inputs + j]);
-    if (to.value && to.value->state() != Value::State::kFailed) {
-      fail(CT_INTERNAL, "execute", "free output slots", "slot " + std::to_string(slots[inputs + j]) + " in use");
-    }
+    free_slot("execute", slots[inputs + j]);
     arguments_.outputs.push_back(Ref<Value>::adopt(new Value(plan.outputs[j].type)));
   }
 }
@@ -34,13 +37,13 @@ bool Environment::can_run_inline(const Plan& plan, const Stream& stream) const {
                       [](const Ref<Value>& input) { return input->state() == Value::State::kPending; });
 }
 
-void* Environment::inline_arena(uint64_t bytes) {
+void* Environment::inline_arena(Site& site, uint64_t bytes) {
   if (bytes == 0) return nullptr;
-  if (!arena_ || arena_->bytes() < bytes) {
-    arena_ = {};
-    arena_ = Buffer::allocate(runtime_.device.allocator(), bytes);
+  if (!site.arena || site.arena->bytes() < bytes) {
+    site.arena = {};
+    site.arena = Buffer::allocate(site.device.device.allocator(), bytes);
   }
-  return arena_->pointer();
+  return site.arena->pointer();
 }
 
 void Environment::run_inline(ProgramEntry& entry, const Stream& stream) {
@@ -48,7 +51,7 @@ void Environment::run_inline(ProgramEntry& entry, const Stream& stream) {
     if (input->state() != Value::State::kFailed) continue;
     return fail_outputs(arguments_.outputs, input->failure());
   }
-  const RunContext context{inline_queue_.get(), nullptr, nullptr, stream.epoch_ns()};
+  const RunContext context{entry.site->queue.get(), nullptr, nullptr, stream.epoch_ns()};
   try {
     const FixedThreads threads(pool_threads());
     if (!entry.layout || entry.layout->threads != serial().threads()) {
@@ -56,11 +59,11 @@ void Environment::run_inline(ProgramEntry& entry, const Stream& stream) {
     }
     if (!entry.inline_execution) entry.inline_execution = entry.executable->acquire();
     Execution& execution = *entry.inline_execution;
-    execution.start(arguments_.inputs, *entry.layout, inline_arena(entry.layout->bytes), context);
+    execution.start(arguments_.inputs, *entry.layout, inline_arena(*entry.site, entry.layout->bytes), context);
     const Execution::Outcome outcome = execution.run(context, INT64_MAX);
-    execution.settle(outcome, arguments_.inputs, arguments_.outputs, true);
-    runtime_.programs_inline.fetch_add(1, std::memory_order_relaxed);
-    runtime_.equations_inline.fetch_add(execution.equations_run(), std::memory_order_relaxed);
+    execution.settle(outcome, arguments_.inputs, arguments_.outputs, Execution::Results::kFresh);
+    entry.site->device.programs_inline.fetch_add(1, std::memory_order_relaxed);
+    entry.site->device.equations_inline.fetch_add(execution.equations_run(), std::memory_order_relaxed);
     execution.clear();
   } catch (...) {
     fail_outputs(arguments_.outputs, current_failure());
@@ -71,12 +74,16 @@ void Environment::run_inline(ProgramEntry& entry, const Stream& stream) {
 void Environment::execute(uint32_t id, uint32_t stream_id, const int32_t* slots, size_t count) {
   ProgramEntry& entry = program(id);
   const Plan& plan = entry.executable->plan;
-  Stream& on = stream(stream_id);
+  const StreamEntry& to = stream(stream_id);
+  Stream& on = *to.stream;
+  if (to.site != entry.site) {
+    fail(CT_INTERNAL, "execute", "a stream of " + entry.site->device.name, "one of " + to.site->device.name);
+  }
   struct Clear {
     Arguments& arguments;
     ~Clear() { arguments.clear(); }
   } const clear{arguments_};
-  gather(plan, slots, count);
+  gather(entry, slots, count);
   const size_t inputs = arguments_.inputs.size(), outputs = arguments_.outputs.size();
   const bool run_here = can_run_inline(plan, on);
   if (run_here) run_inline(entry, on);
@@ -85,9 +92,34 @@ void Environment::execute(uint32_t id, uint32_t stream_id, const int32_t* slots,
   for (size_t k = 0; k < inputs; ++k) {
     if (plan.program.donated[k]) empty(slot(slots[k]));
   }
-  for (size_t j = 0; j < outputs; ++j) put(slot(slots[inputs + j]), arguments_.outputs[j]);
-  if (!run_here && !runtime_.executor.enqueue(on, *entry.executable, arguments_, [this] { return terminating(); })) {
+  for (size_t j = 0; j < outputs; ++j) put(slot(slots[inputs + j]), arguments_.outputs[j], *entry.site);
+  Executor& executor = entry.site->device.executor;
+  if (!run_here && !executor.enqueue(on, *entry.executable, arguments_, [this] { return terminating(); })) {
     for (size_t j = 0; j < outputs; ++j) empty(slot(slots[inputs + j]));
+    throw Error(*aborted_failure());
+  }
+  report_memory();
+}
+
+void Environment::copy(uint32_t stream_id, int32_t from, int32_t to) {
+  const StreamEntry& entry = stream(stream_id);
+  free_slot("copy", to);  // the table may grow here: references into it come after
+  const Slot& source = held(from);
+  if (source.site == entry.site) {
+    put(slot(to), source.value, *entry.site);
+    return report_memory();
+  }
+  follow(source);
+  Device& device = source.site->device.device;
+  struct Clear {
+    Arguments& arguments;
+    ~Clear() { arguments.clear(); }
+  } const clear{arguments_};
+  arguments_.inputs.push_back(source.value);
+  arguments_.outputs.push_back(Ref<Value>::adopt(new Value(source.value->type())));
+  put(slot(to), arguments_.outputs[0], *entry.site);
+  if (!entry.site->device.executor.enqueue_copy(*entry.stream, device, arguments_, [this] { return terminating(); })) {
+    empty(slot(to));
     throw Error(*aborted_failure());
   }
   report_memory();

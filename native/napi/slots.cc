@@ -48,25 +48,40 @@ Environment::Slot& Environment::slot(int32_t index) {
   return slots_[static_cast<size_t>(index)];
 }
 
-Value& Environment::value(int32_t index) {
+Environment::Slot& Environment::free_slot(const char* op, int32_t index) {
+  Slot& found = slot(index);
+  if (found.value && found.value->state() != Value::State::kFailed) {
+    fail(CT_INTERNAL, op, "a free slot", "slot " + std::to_string(index) + " in use");
+  }
+  return found;
+}
+
+Environment::Slot& Environment::held(int32_t index) {
   if (index < 0 || static_cast<size_t>(index) >= slots_.size() || !slots_[static_cast<size_t>(index)].value) {
     throw Error({kDisposed, "addon",
                  "[addon] Expected a slot that holds a value, received empty slot " + std::to_string(index) + "."});
   }
-  return *slots_[static_cast<size_t>(index)].value;
+  return slots_[static_cast<size_t>(index)];
 }
 
-void Environment::put(Slot& slot, Ref<Value> value) {
+// Somebody wants to know when the value is there. What was written to an asynchronous device has nobody to say so yet.
+void Environment::follow(const Slot& slot) {
+  if (slot.value->state() != Value::State::kPending) return;
+  slot.site->device.executor.follow(*slot.site, slot.site->queue.get(), *slot.value);
+}
+
+void Environment::put(Slot& slot, Ref<Value> value, Site& site) {
   empty(slot);
   bytes_ += byte_count(value->type());
-  ++handles_;
+  ++site.handles;
   slot.value = std::move(value);
+  slot.site = &site;
 }
 
 void Environment::empty(Slot& slot) {
   if (!slot.value) return;
   bytes_ -= byte_count(slot.value->type());
-  --handles_;
+  --slot.site->handles;
   slot = {};
 }
 
@@ -82,40 +97,47 @@ void Environment::report_memory() {
   reported_bytes_ = bytes_;
 }
 
-void Environment::write(int32_t index, const Type& type, const void* data) {
-  Slot& to = slot(index);
-  if (to.value && to.value->state() != Value::State::kFailed) {
-    fail(CT_INTERNAL, "write", "a free slot", "slot " + std::to_string(index) + " in use");
-  }
-  Ref<Buffer> buffer = Buffer::allocate(runtime_.device.allocator(), static_cast<uint64_t>(byte_count(type)));
+void Environment::write(uint32_t on, int32_t index, const Type& type, const void* data) {
+  Site& at = site(on);
+  Device& device = at.device.device;
+  Slot& to = free_slot("write", index);
+  Ref<Buffer> buffer = Buffer::allocate(device.allocator(), static_cast<uint64_t>(byte_count(type)));
   ct_error error{};
-  if (runtime_.device.backend().write(inline_queue_.get(), buffer->pointer(), data, buffer->bytes(), &error) != CT_OK) {
+  if (device.backend().write(at.queue.get(), buffer->pointer(), data, buffer->bytes(), &error) != CT_OK) {
     throw Error(to_failure(error));
   }
   Ref<Value> written = Ref<Value>::adopt(new Value(type));
-  written->make_ready(std::move(buffer));
-  put(to, std::move(written));
+  if (device.backend().synchronous) {
+    written->make_ready(std::move(buffer));
+  } else {
+    written->set_launched(std::move(buffer), false);
+  }
+  put(to, std::move(written), at);
   report_memory();
 }
 
 Value::State Environment::state(int32_t index) {
-  const Value::State now = value(index).state();
-  slots_[static_cast<size_t>(index)].seen_pending = now == Value::State::kPending;
+  Slot& asked = held(index);
+  follow(asked);
+  const Value::State now = asked.value->state();
+  asked.seen_pending = now == Value::State::kPending;
   return now;
 }
 
-void Environment::read(const Value& value, void* to) {
+void Environment::read(const Answer& answer, void* to) {
   ct_error error{};
-  const uint64_t bytes = static_cast<uint64_t>(byte_count(value.type()));
+  const auto bytes = static_cast<uint64_t>(byte_count(answer.value->type()));
   if (bytes == 0) return;
-  Device& device = runtime_.device;
-  if (device.backend().fetch(device.handle(), to, value.buffer()->pointer(), bytes, &error) != CT_OK) {
+  Device& device = answer.device->device;
+  if (device.backend().fetch(device.handle(), to, answer.value->buffer()->pointer(), bytes, &error) != CT_OK) {
     throw Error(to_failure(error));
   }
 }
 
 void Environment::wait(int32_t index) {
-  const Ref<Value> awaited(&value(index));
+  const Slot& slot = held(index);
+  follow(slot);
+  const Ref<Value> awaited = slot.value;
   if (spin_until([&] { return awaited->state() != Value::State::kPending; })) return;
   const Ref<Signal> signal = Ref<Signal>::adopt(new Signal);
   signal->retain();  // the registration's reference

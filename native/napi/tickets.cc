@@ -10,14 +10,14 @@ void Environment::Ticket::settled() {
   release();
 }
 
-double Environment::add_ticket(Ref<Value> value, bool deliver_anyway) {
+double Environment::add_ticket(Ref<Value> value, Site& site, bool deliver_anyway) {
   const double id = next_ticket_++;
-  Ref<Ticket> ticket = Ref<Ticket>::adopt(new Ticket(*this, id, std::move(value)));
+  Ref<Ticket> ticket = Ref<Ticket>::adopt(new Ticket(*this, id, std::move(value), site));
   tickets_.emplace(id, ticket);
   ticket->retain();  // the registration's reference
   hold_loop(1);
   const bool registered =
-      ticket->value ? ticket->value->wait(ticket.get()) : runtime_.executor.wait_idle(*this, &ticket->idle);
+      ticket->value ? ticket->value->wait(ticket.get()) : site.device.executor.wait_idle(site, &ticket->idle);
   if (registered) return id;
   if (deliver_anyway) {
     ticket->settled();
@@ -29,25 +29,27 @@ double Environment::add_ticket(Ref<Value> value, bool deliver_anyway) {
 }
 
 double Environment::request(int32_t index) {
-  Value& asked = value(index);
+  Slot& asked = held(index);
+  follow(asked);
   // JavaScript decides by what state() told it last whether it will wait for the ticket.
-  return add_ticket(Ref<Value>(&asked), slots_[static_cast<size_t>(index)].seen_pending);
+  return add_ticket(asked.value, *asked.site, asked.seen_pending);
 }
 
-double Environment::request_idle() { return add_ticket({}, true); }
+double Environment::request_idle(uint32_t device) { return add_ticket({}, site(device), true); }
 
-Ref<Value> Environment::take_ticket(double id) {
+Environment::Answer Environment::take_ticket(double id) {
   const auto found = tickets_.find(id);
   if (found == tickets_.end()) fail(CT_INTERNAL, "collect", "a ticket that is not over", std::to_string(id));
   const Ref<Value> value = found->second->value;
+  OpenDevice& device = found->second->site.device;
   if (!value) {
     tickets_.erase(found);
-    return {};
+    return {{}, nullptr};
   }
   if (value->state() == Value::State::kPending) fail(CT_INTERNAL, "collect", "a settled ticket", "one that is pending");
   tickets_.erase(found);
   if (value->state() == Value::State::kFailed) throw Error(*value->failure());
-  return value;
+  return {value, &device};
 }
 
 // The event loop stays alive while a ticket is still to be delivered.

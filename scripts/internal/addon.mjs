@@ -60,7 +60,7 @@ export function buildAddon({ blas, sanitize, werror = true, install = true } = {
   const last = readStamp(stampFile);
   const options = { blas: blas ?? last?.options.blas ?? 'openblas', sanitize, werror };
   const versions = [packageVersion('node-addon-api'), packageVersion('node-api-headers')];
-  const sources = ['native', 'CMakeLists.txt', ...(sanitize ? ['test/native'] : [])];
+  const sources = ['native', 'CMakeLists.txt', sanitize ? 'test/native' : 'test/native/device'];
   const hash = contentHash(sources, [options, versions, process.platform, process.arch]);
   if (last?.hash === hash && existsSync(join(root, addonFile(sanitize)))) return false;
 
