@@ -17,7 +17,6 @@ ct_code set_error(ct_error* error, ct_code code, const char* call, const std::st
   return code;
 }
 
-#if COTANGENT_CUDA_LIBRARIES
 const char* name(cublasStatus_t status) { return cublasGetStatusString(status); }
 
 const char* name(cusolverStatus_t status) {
@@ -34,7 +33,6 @@ const char* name(cusolverStatus_t status) {
       return "a failure of cuSOLVER";
   }
 }
-#endif
 
 template <class Status>
 void require_status(Status status, const char* call) {
@@ -53,7 +51,6 @@ ct_code check(cudaError_t status, ct_error* error, const char* call) {
   return set_error(error, code, call, std::string(cudaGetErrorName(status)) + ": " + cudaGetErrorString(status));
 }
 
-#if COTANGENT_CUDA_LIBRARIES
 ct_code check(cublasStatus_t status, ct_error* error, const char* call) {
   if (status == CUBLAS_STATUS_SUCCESS) return CT_OK;
   return set_error(error, status == CUBLAS_STATUS_ALLOC_FAILED ? CT_OUT_OF_MEMORY : CT_DEVICE, call, name(status));
@@ -64,13 +61,9 @@ ct_code check(cusolverStatus_t status, ct_error* error, const char* call) {
   return set_error(error, status == CUSOLVER_STATUS_ALLOC_FAILED ? CT_OUT_OF_MEMORY : CT_DEVICE, call, name(status));
 }
 
-#endif
-
 void require(cudaError_t status, const char* call) { require_status(status, call); }
-#if COTANGENT_CUDA_LIBRARIES
 void require(cublasStatus_t status, const char* call) { require_status(status, call); }
 void require(cusolverStatus_t status, const char* call) { require_status(status, call); }
-#endif
 
 // --- staging
 
@@ -160,17 +153,14 @@ Device::Device(int index) : index_(selected(index)) {
 
 Device::~Device() {
   cudaSetDevice(index_);
-#if COTANGENT_CUDA_LIBRARIES
   if (solver_) cusolverDnDestroy(solver_);
   if (blas_) cublasDestroy(blas_);
-#endif
   if (fetch_stream_) cudaStreamDestroy(fetch_stream_);
   if (stream_) cudaStreamDestroy(stream_);
 }
 
 ct_code Device::select(ct_error* error) const { return check(cudaSetDevice(index_), error, "cudaSetDevice"); }
 
-#if COTANGENT_CUDA_LIBRARIES
 cublasHandle_t Device::blas(ct_error* error) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (blas_) return blas_;
@@ -194,8 +184,6 @@ cusolverDnHandle_t Device::solver(ct_error* error) {
   }
   return solver_ = handle;
 }
-
-#endif
 
 int64_t Device::resident_blocks(const void* kernel, unsigned block, size_t shared_bytes) const {
   const std::lock_guard<std::mutex> lock(mutex_);

@@ -5,12 +5,9 @@
 #ifndef COTANGENT_BACKEND_CUDA_DEVICE_H
 #define COTANGENT_BACKEND_CUDA_DEVICE_H
 
-#include <cuda_runtime.h>
-#if __has_include(<cublas_v2.h>)  // the emulation has none yet
 #include <cublas_v2.h>
+#include <cuda_runtime.h>
 #include <cusolverDn.h>
-#define COTANGENT_CUDA_LIBRARIES 1
-#endif
 
 #include <map>
 #include <memory>
@@ -23,17 +20,13 @@ namespace cotangent::cuda {
 
 // What a status of the runtime or of a library means to the core; CT_OK for success. The message names the call.
 ct_code check(cudaError_t status, ct_error* error, const char* call);
-#if COTANGENT_CUDA_LIBRARIES
 ct_code check(cublasStatus_t status, ct_error* error, const char* call);
 ct_code check(cusolverStatus_t status, ct_error* error, const char* call);
-#endif
 
 // The same for code that may throw: `prepare` and `device_open`.
 void require(cudaError_t status, const char* call);
-#if COTANGENT_CUDA_LIBRARIES
 void require(cublasStatus_t status, const char* call);
 void require(cusolverStatus_t status, const char* call);
-#endif
 
 // Pinned host memory in a ring of slots. A slot is used again when the copy that it took part in is over.
 class Staging {
@@ -80,12 +73,10 @@ class Device {
   Staging& fetching() { return fetching_; }
   int index() const { return index_; }
 
-#if COTANGENT_CUDA_LIBRARIES
   // Handles on the stream, made when first asked for. Only the thread that runs kernels uses them, and `prepare` for
   // sizes of workspaces. Null, with `error` set, when they cannot be made.
   cublasHandle_t blas(ct_error* error);
   cusolverDnHandle_t solver(ct_error* error);
-#endif
 
   // Blocks of a one-dimensional grid-stride loop over `items` work items, `block` threads each: enough to fill the
   // device at the kernel's own occupancy, no more than there is work for, at least 1.
@@ -103,10 +94,8 @@ class Device {
   const int index_;
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr, fetch_stream_ = nullptr;
-#if COTANGENT_CUDA_LIBRARIES
   cublasHandle_t blas_ = nullptr;
   cusolverDnHandle_t solver_ = nullptr;
-#endif
   Staging staging_, fetching_;  // of the one stream and of the other
   mutable std::mutex mutex_;    // guards the handles and the cache of occupancies
   mutable std::map<std::pair<const void*, std::pair<unsigned, size_t>>, int64_t> occupancy_;
