@@ -2,10 +2,10 @@
 // [outer, size, inner].
 //
 // A long line is cut into blocks of a fixed length: first the total of each block, then where each block starts, then
-// the blocks themselves. An element is (start of its block) op (the block up to it), both summed from left to right, so
-// the bits do not depend on the number of threads, and sums of what is not negative never decrease. The blocks of one
-// round fit into the cache: memory is read once. Products are not cut: the product within a block may underflow where
-// the whole does not.
+// the blocks themselves. An element is (start of its block) op (the block up to it), both combined in an order of their
+// own, so the bits do not depend on the number of threads, and sums of what is not negative never decrease. The blocks
+// of one round fit into the cache: memory is read once. Products are not cut: the product within a block may underflow
+// where the whole does not.
 #include "native/kernels/cumulative/cumulative.h"
 
 #include <algorithm>

@@ -1,7 +1,9 @@
-// Along a line every step waits for the one before: eight lines are walked side by side, which hides that. Floats
-// accumulate in double for float32. Integers wrap: they are summed as unsigned.
+// Along a line every step waits for the one before: eight lines are walked side by side, which hides that; sums of
+// floats take a group of elements a step (prefix_sum.h). Floats accumulate in double for float32. Integers wrap: they
+// are summed as unsigned.
 #include "native/kernels/cumulative/cumulative_loops.h"
 
+#include "native/kernels/cumulative/prefix_sum.h"
 #include "native/kernels/reduce/reduce_ops.h"
 
 namespace cotangent::COTANGENT_TARGET {
@@ -87,6 +89,38 @@ constexpr CumulativeLoops loops() {
   return {totals<Op, T>, lines<Op, T>, columns<Op, T>};
 }
 
+// Sums of floats: four lines abreast, a group of each in a register.
+template <class T, bool reverse>
+void add_up(const T* x, T* y, int64_t lines, int64_t length, const double* starts) {
+  constexpr int kLines = 4;
+  int64_t i = 0;
+  for (; i + kLines <= lines; i += kLines) {
+    sum_lines<T, kLines, reverse>(x + i * length, y + i * length, length, starts ? starts + i : nullptr);
+  }
+  for (; i < lines; ++i) {
+    sum_lines<T, 1, reverse>(x + i * length, y + i * length, length, starts ? starts + i : nullptr);
+  }
+}
+
+template <class T>
+void float_sums(const void* x, void* y, int64_t lines, int64_t length, bool reverse, const void* starts) {
+  const auto add = reverse ? add_up<T, true> : add_up<T, false>;
+  add(static_cast<const T*>(x), static_cast<T*>(y), lines, length, static_cast<const double*>(starts));
+}
+
+template <class T, bool reverse>
+void total_up(const T* x, int64_t lines, int64_t length, double* totals) {
+  int64_t i = 0;
+  for (; i + 4 <= lines; i += 4) total_sums<T, reverse>(x + i * length, length, totals + i);
+  for (; i < lines; ++i) totals[i] = total_sum<T, reverse>(x + i * length, length);
+}
+
+template <class T>
+void float_totals(const void* x, int64_t lines, int64_t length, bool reverse, void* totals) {
+  const auto total = reverse ? total_up<T, true> : total_up<T, false>;
+  total(static_cast<const T*>(x), lines, length, static_cast<double*>(totals));
+}
+
 template <template <class> class Op>
 CumulativeLoops ordered_loops(int32_t dtype) {
   switch (dtype) {
@@ -160,6 +194,8 @@ void recurrence_columns(const void* a, const void* b, void* y, int64_t rows, int
 CumulativeLoops cumulative_loops(Cumulation operation, int32_t dtype) {
   switch (operation) {
     case Cumulation::kSum:
+      if (dtype == 0) return {float_totals<float>, float_sums<float>, columns<SumOf, float>};
+      if (dtype == 1) return {float_totals<double>, float_sums<double>, columns<SumOf, double>};
       return arithmetic_loops<SumOf>(dtype);
     case Cumulation::kProduct:
       return arithmetic_loops<ProductOf>(dtype);
