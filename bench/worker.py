@@ -36,10 +36,11 @@ def read_arrays(description):
 def write_arrays(results, folder, prefix):
     description = {}
     for name, value in results.items():
-        values = np.ascontiguousarray(torch.as_tensor(value).numpy(), dtype=np.float32)
+        values = torch.as_tensor(value).numpy()
+        values = np.ascontiguousarray(values, dtype=np.float64 if values.dtype == np.float64 else np.float32)
         file = os.path.join(folder, f"{prefix}-{name}.bin")
         values.tofile(file)
-        description[name] = {"file": file, "dtype": "float32", "shape": list(values.shape)}
+        description[name] = {"file": file, "dtype": values.dtype.name, "shape": list(values.shape)}
     return description
 
 

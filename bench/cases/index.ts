@@ -1,6 +1,8 @@
 /** All cases, in the order in which they run. */
 import { type BenchCase, caseId } from '../harness/types.js';
 import { chain } from './chain.js';
+import { choleskyBatched } from './cholesky-batched.js';
+import { decompositions } from './decompositions.js';
 import { eagerOp } from './eager-op.js';
 import { eventLoop } from './event-loop.js';
 import { fftCases } from './fft.js';
@@ -29,6 +31,8 @@ export const cases: readonly BenchCase[] = [
   eagerOp,
   ...matmulCases,
   ...fftCases,
+  choleskyBatched,
+  ...decompositions,
   softmaxXent,
   lenetStep,
   lbfgs,

@@ -42,7 +42,9 @@ export class Generator {
   }
 }
 
-export type FileType = 'float32' | 'int32' | 'uint8';
+export type FileType = 'float32' | 'float64' | 'int32' | 'uint8';
+
+const arrayTypes = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint8: Uint8Array };
 
 /** How an array travels between processes. */
 export interface ArrayFile {
@@ -55,6 +57,7 @@ export type ArrayFiles = Readonly<Record<string, ArrayFile>>;
 
 function fileType(values: HostArray): FileType {
   if (values instanceof Float32Array) return 'float32';
+  if (values instanceof Float64Array) return 'float64';
   return values instanceof Int32Array ? 'int32' : 'uint8';
 }
 
@@ -72,15 +75,9 @@ export async function readArrays(files: ArrayFiles): Promise<DataSet> {
   const arrays: Record<string, Data> = {};
   for (const [name, { file, dtype, shape }] of Object.entries(files)) {
     const bytes = await readFile(file);
-    // A copy, because a Buffer's offset need not be a multiple of 4.
+    // A copy, because a Buffer's offset need not be a multiple of an element's size.
     const { buffer } = Uint8Array.from(bytes);
-    const values =
-      dtype === 'float32'
-        ? new Float32Array(buffer)
-        : dtype === 'int32'
-          ? new Int32Array(buffer)
-          : new Uint8Array(buffer);
-    arrays[name] = { values, shape };
+    arrays[name] = { values: new arrayTypes[dtype](buffer), shape };
   }
   return arrays;
 }

@@ -1,6 +1,6 @@
 /** What a bench case is, and what the harness makes of it. */
 
-export type HostArray = Float32Array | Int32Array | Uint8Array;
+export type HostArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 
 /** A host array with its shape; Uint8Array holds bools. */
 export interface Data {
@@ -16,7 +16,7 @@ export type Parameters = Readonly<Record<string, number>>;
 /** Our side of a paired case, living in the worker process. */
 export interface Runner {
   /** The values that are compared with the peers', by name. */
-  result(): Promise<Record<string, Float32Array>>;
+  result(): Promise<Record<string, Float32Array | Float64Array>>;
   /** `repetitions` timed repetitions; resolves when the last result exists. */
   run(repetitions: number): Promise<void>;
   /** Restores the input before `result` and before each timed block; not timed. */

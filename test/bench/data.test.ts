@@ -33,6 +33,7 @@ test('arrays survive the way through files', async () => {
       x: { values: new Float32Array([1.5, -2, 3e-40, Number.NaN, 0, 6]), shape: [2, 3] },
       // A view that starts in the middle of its buffer.
       labels: { values: new Int32Array([9, 1, -7]).subarray(1), shape: [2] },
+      wide: { values: new Float64Array([Math.PI, -1e300, Number.NaN]), shape: [3] },
       mask: { values: new Uint8Array([1, 0, 1]), shape: [3] },
       none: { values: new Float32Array(0), shape: [0] },
     };

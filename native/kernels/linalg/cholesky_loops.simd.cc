@@ -4,7 +4,7 @@
 // rounded up to whole tiles with rows of the identity.
 #include "native/kernels/linalg/cholesky_loops.h"
 
-#include "native/kernels/elementwise/vector.h"
+#include "native/kernels/elementwise/vector_transpose.h"
 
 namespace cotangent::COTANGENT_TARGET {
 namespace {
@@ -26,22 +26,37 @@ inline __attribute__((always_inline)) Vec<T>* row(Vec<T>* triangle, int64_t i) {
   return triangle + i * (i + 1) / 2;
 }
 
+// Row i of all matrices from column `begin` on, an element after the other.
+template <class T>
+void interleave_row(const T* a, int64_t n, int count, int64_t i, int64_t begin, Vec<T>* to) {
+  constexpr int kLanes = Vector<T>::kLanes;
+  T* const elements = reinterpret_cast<T*>(to);
+  for (int lane = 0; lane < count; ++lane) {
+    const T* const from = a + (lane * n + i) * n;
+    for (int64_t j = begin; j <= i; ++j) elements[j * kLanes + lane] = from[j];
+  }
+  for (int lane = count; lane < kLanes; ++lane) {
+    for (int64_t j = begin; j <= i; ++j) elements[j * kLanes + lane] = i == j ? T(1) : T(0);
+  }
+}
+
+// Whole squares of elements reach behind the diagonal, into the rows below: they come later.
 template <class T>
 void interleave(const T* a, int64_t n, int count, Vec<T>* triangle) {
   constexpr int kLanes = Vector<T>::kLanes;
-  T* const to = reinterpret_cast<T*>(triangle);
-  for (int lane = 0; lane < count; ++lane) {
-    const T* from = a + lane * n * n;
-    T* next = to + lane;
-    for (int64_t i = 0; i < n; ++i, from += n) {
-      for (int64_t j = 0; j <= i; ++j, next += kLanes) *next = from[j];
+  for (int64_t i = 0; i < n; ++i) {
+    Vec<T>* const to = row<T>(triangle, i);
+    int64_t j = 0;
+    for (; count == kLanes && j <= i && j + kLanes <= n; j += kLanes) {
+      Vec<T> square[kLanes];
+#pragma GCC unroll 16
+      for (int lane = 0; lane < kLanes; ++lane)
+        square[lane] = *reinterpret_cast<const typename Vector<T>::Loose*>(a + (lane * n + i) * n + j);
+      transpose_square<T>(square);
+#pragma GCC unroll 16
+      for (int q = 0; q < kLanes; ++q) to[j + q] = square[q];
     }
-  }
-  for (int lane = count; lane < kLanes; ++lane) {
-    T* next = to + lane;
-    for (int64_t i = 0; i < n; ++i) {
-      for (int64_t j = 0; j <= i; ++j, next += kLanes) *next = i == j ? T(1) : T(0);
-    }
+    interleave_row<T>(a, n, count, i, j, to);
   }
   for (int64_t i = n; i < padded(n); ++i) {
     for (int64_t j = 0; j <= i; ++j) row<T>(triangle, i)[j] = formula::splat<Vec<T>>(i == j ? T(1) : T(0));
@@ -51,11 +66,22 @@ void interleave(const T* a, int64_t n, int count, Vec<T>* triangle) {
 template <class T>
 void spread(const Vec<T>* triangle, int64_t n, int count, T* l) {
   constexpr int kLanes = Vector<T>::kLanes;
-  for (int lane = 0; lane < count; ++lane) {
-    const T* next = reinterpret_cast<const T*>(triangle) + lane;
-    for (int64_t i = 0; i < n; ++i, l += n) {
-      for (int64_t j = 0; j <= i; ++j, next += kLanes) l[j] = *next;
-      for (int64_t j = i + 1; j < n; ++j) l[j] = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const Vec<T>* const from = row<T>(const_cast<Vec<T>*>(triangle), i);
+    int64_t j = 0;
+    for (; count == kLanes && j + kLanes <= n; j += kLanes) {
+      Vec<T> square[kLanes];
+#pragma GCC unroll 16
+      for (int q = 0; q < kLanes; ++q) square[q] = j + q <= i ? from[j + q] : Vec<T>{};
+      transpose_square<T>(square);
+#pragma GCC unroll 16
+      for (int lane = 0; lane < kLanes; ++lane)
+        *reinterpret_cast<typename Vector<T>::Loose*>(l + (lane * n + i) * n + j) = square[lane];
+    }
+    const T* const elements = reinterpret_cast<const T*>(from);
+    for (int lane = 0; lane < count; ++lane) {
+      T* const to = l + (lane * n + i) * n;
+      for (int64_t q = j; q < n; ++q) to[q] = q <= i ? elements[q * kLanes + lane] : T(0);
     }
   }
 }
@@ -139,7 +165,7 @@ void factor_triangle(Vec<T>* triangle, int64_t n) {
 
 template <class T>
 int64_t room(int64_t n) {
-  return padded(n) * (padded(n) + 1) / 2 * Vector<T>::kLanes;
+  return (padded(n) * (padded(n) + 1) / 2 + Vector<T>::kLanes) * Vector<T>::kLanes;
 }
 
 template <class T>
