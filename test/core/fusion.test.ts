@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   type DType,
+  full,
   grad,
   jit,
   less,
@@ -87,6 +88,18 @@ function reference(dtype: Numeric, kind: Kind, one: (typeof cases)[number], x: F
   const start = kind === 'max' || kind === 'min' ? lowest[dtype] : identity;
   const result = new Float64Array(count(kept)).fill(start);
   const scale = new Float64Array(count(kept));
+  const lost = new Float64Array(count(kept)); // Kahan's compensation: the reference's own rounding is out of the way
+  const add = (to: number, value: number): void => {
+    const before = result[to] as number;
+    if (dtype === 'int32' || dtype === 'uint32') {
+      result[to] = wrap[dtype](before + value);
+      return;
+    }
+    const corrected = value - (lost[to] as number);
+    const after = before + corrected;
+    lost[to] = after - before - corrected;
+    result[to] = after;
+  };
   const index = shape.map(() => 0);
   const at = (dims: readonly number[]): number =>
     dims.reduce((offset, dim, d) => offset * dim + (dim === 1 ? 0 : (index[d] as number)), 0);
@@ -102,8 +115,7 @@ function reference(dtype: Numeric, kind: Kind, one: (typeof cases)[number], x: F
     for (let d = 0; d < rank; d++) if (!one.axes.includes(d)) to = to * (shape[d] as number) + (index[d] as number);
     const before = result[to] as number;
     scale[to] = (scale[to] as number) + Math.abs(value);
-    if (kind === 'sum')
-      result[to] = dtype === 'int32' || dtype === 'uint32' ? wrap[dtype](before + value) : before + value;
+    if (kind === 'sum') add(to, value);
     if (kind === 'prod') {
       result[to] = dtype === 'int32' || dtype === 'uint32' ? wrap[dtype](Math.imul(before, value)) : before * value;
     }
@@ -114,10 +126,15 @@ function reference(dtype: Numeric, kind: Kind, one: (typeof cases)[number], x: F
   return { result, scale, reduced: count(shape) / Math.max(1, count(kept)) };
 }
 
-const bits = (x: Tensor): number[] => {
-  const data = x.dataSync();
-  return Array.from(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-};
+/** Equal element by element, signs of zeros included. NaN is NaN. */
+function expectSame(received: Tensor, expected: Tensor, label: string): void {
+  expect(received.type, label).toBe(expected.type);
+  const [a, b] = [received.dataSync(), expected.dataSync()];
+  expect(
+    a.findIndex((value, k) => !Object.is(value, b[k])),
+    label,
+  ).toBe(-1);
+}
 
 const combine = (x: Tensor, y: Tensor): Tensor => sub(mul(x, y), y);
 
@@ -125,7 +142,9 @@ describe('reductions of chains', () => {
   for (const dtype of Object.keys(arrays) as Numeric[]) {
     it(`${dtype}: every kind, shape and set of axes`, () => {
       cases.forEach((one, at) => {
+        const empty = one.axes.some((axis) => one.x[axis] === 0);
         for (const kind of Object.keys(reductions) as Kind[]) {
+          if (empty && (kind === 'max' || kind === 'min')) continue; // refused at the call
           for (const special of dtype.startsWith('float') ? [false, true] : [false]) {
             scope(() => {
               const [x, y] = [values(dtype, one.x, 2 * at + 1), values(dtype, one.y, 2 * at + 2)];
@@ -138,16 +157,17 @@ describe('reductions of chains', () => {
               const alone = jit(reduce)(a, b);
               const [whole, beside] = jit((p: Tensor, q: Tensor) => [combine(p, q), reduce(p, q)] as const)(a, b);
               const label = `${kind} of [${one.x}] and [${one.y}] over [${one.axes}]${special ? ' with NaN' : ''}`;
-              expect(bits(alone), label).toEqual(bits(eager));
-              expect(bits(beside), label).toEqual(bits(eager));
-              expect(bits(whole), label).toEqual(bits(combine(a, b)));
+              expectSame(alone, eager, label);
+              expectSame(beside, eager, label);
+              expectSame(whole, combine(a, b), label);
               const { result, scale, reduced } = reference(dtype, kind, one, x, y);
               const epsilon = epsilons[dtype] ?? 0;
               alone.dataSync().forEach((value, k) => {
                 const want = result[k] as number;
                 if (Number.isNaN(want)) return expect(value, label).toBeNaN();
                 if (value === want) return;
-                // Sums stay below three roundings of the sum of magnitudes (both sides); products round once a factor.
+                // Sums stay far below the 20 roundings of the sum of magnitudes that their documentation allows; products
+                // round once a factor, in the reference, too.
                 const allowed =
                   kind === 'sum'
                     ? 3 * epsilon * (scale[k] as number)
@@ -169,7 +189,7 @@ describe('reductions of chains', () => {
       for (const axes of [[0], [1], [0, 1]]) {
         for (const reduce of [max, min]) {
           const f = (p: Tensor, q: Tensor): Tensor => reduce(less(p, q), axes);
-          expect(bits(jit(f)(x, y))).toEqual(bits(f(x, y)));
+          expectSame(jit(f)(x, y), f(x, y), `over [${axes}]`);
         }
       }
     });
@@ -182,16 +202,16 @@ describe('reductions of chains', () => {
     const both = jit((logits: Tensor) => [loss(logits), grad(loss)(logits)] as const);
     const { result, rows } = await profile(() => both(z));
     const large = rows.filter(({ name }) => name.includes('[64, 50]')).map(({ name }) => name.split(' -> ')[1]);
-    expect(large).toEqual(['float32[64, 50], float32[64]', 'float32[64, 50]'].filter((_, k) => k < large.length));
-    expect(large.length).toBeLessThanOrEqual(2);
+    expect(large.sort()).toEqual(['float32[64, 50]', 'float32[64, 50], float32[64]']);
     expect(rows.some(({ name }) => name.startsWith('chainReduce[sub exp'))).toBe(true);
-    expect(bits(result[1])).toHaveLength(64 * 50 * 4);
+    expect(result[1].shape).toEqual([64, 50]);
   });
 
   it('leaves out what is known while compiling', async () => {
-    const f = jit((x: Tensor) => mul(mul(x, 1), mul(tensor(2), 3)).sub(0));
+    const f = jit((x: Tensor) => mul(mul(x, 1), mul(full([3], 2), full([3], 3))).sub(0));
+    f(tensor([0, 0, 0]));
     const { result, rows } = await profile(() => f(tensor([1, 2, 3])));
     expect(Array.from(await result.data())).toEqual([6, 12, 18]);
-    expect(rows.length).toBeLessThanOrEqual(1);
+    expect(rows.map(({ name }) => name)).toEqual(['chain[mul] -> float32[3]']);
   });
 });

@@ -142,6 +142,47 @@ void sums_that_stay() {
   check_fused(loop, 2, "one after the other");
 }
 
+// --- equations in the group that reads them
+
+void sinking() {
+  const Type row = float32({3000});
+  Source source;  // 2 x joins exp(x), whose sum it waits for: it goes to where it is read, and is not stored
+  source.input(row);
+  const int two = source.constant(CT_FLOAT32, 2);
+  const int total = source.one("reduceSum", {source.one("exp", {0}, row)}, float32(), {0});
+  const int twice = source.one("mul", {0, source.one("broadcast", {two}, row)}, row);
+  source.outputs = {source.one("div", {twice, source.one("broadcast", {total}, row)}, row)};
+  const Ref<Executable> fused = check_fused(source, 2, "2 x / sum exp(x)");
+  CHECK(mentions(fused, "chainReduce[exp reduceSum]") && mentions(fused, "chain[mul div]"), "%s", text(fused).c_str());
+  CHECK(fused->plan.layout(1).bytes < 3000 * 4 + 60000, "%d bytes", static_cast<int>(fused->plan.layout(1).bytes));
+
+  Source wanted;  // 2 x is a result: it stays where it was
+  wanted.input(row);
+  const int factor = wanted.constant(CT_FLOAT32, 2);
+  const int sum = wanted.one("reduceSum", {wanted.one("exp", {0}, row)}, float32(), {0});
+  const int doubled = wanted.one("mul", {0, wanted.one("broadcast", {factor}, row)}, row);
+  wanted.outputs = {doubled, wanted.one("div", {doubled, wanted.one("broadcast", {sum}, row)}, row)};
+  CHECK(mentions(check_fused(wanted, 2, "2 x as a result"), "chain[div]"), "2 x as a result");
+
+  Source masked;  // a bool as a number, for two passes that cannot be one: the bool is stored, the numbers are not
+  masked.input(row);
+  masked.input(boolean({3000}));
+  const int number = masked.one("cast", {1}, row);
+  const int kept = masked.one("mul", {0, number}, row);
+  const int most = masked.one("reduceMax", {kept}, float32(), {0});
+  masked.outputs = {masked.one("mul", {number, masked.one("broadcast", {most}, row)}, row)};
+  const Ref<Executable> passes = check_fused(masked, 2, "a mask");
+  CHECK(mentions(passes, "chainReduce[select mul reduceMax]") && mentions(passes, "chain[select mul]"), "%s",
+        text(passes).c_str());
+
+  Source once;  // both readers in one chain: the cast is there once
+  once.input(row);
+  once.input(boolean({3000}));
+  const int cast = once.one("cast", {1}, row);
+  once.outputs = {once.one("mul", {0, cast}, row), once.one("add", {0, cast}, row)};
+  CHECK(mentions(check_fused(once, 1, "one cast"), "chain[select mul add]"), "%s", text(compile(once)).c_str());
+}
+
 // --- constants
 
 void folded_scalars() {
@@ -311,6 +352,7 @@ int main() {
   using namespace cotangent::testing;
   sums_of_chains();
   sums_that_stay();
+  sinking();
   folded_scalars();
   folded_arrays();
   folded_into_loops();

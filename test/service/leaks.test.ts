@@ -36,7 +36,7 @@ describe('memory', () => {
     const after = { ...memory(), process: process.memoryUsage().rss };
     expect(after.handles).toBe(before.handles);
     expect(after.used).toBe(before.used);
-    expect(after.process - before.process).toBeLessThan(10 * 2 ** 20);
+    expect(after.process - before.process).toBeLessThan(5 * 2 ** 20);
     expect(Number.isFinite(await w.sum().item())).toBe(true);
   });
 

@@ -67,6 +67,9 @@ class ChainEvaluator::Walker {
   // `memory`: thread_bytes(), aligned. `streaming`: when can_stream, for ranges that begin at whole tiles.
   Walker(const ChainEvaluator& chain, const void* const* in, void* const* out, char* memory, bool streaming);
 
+  // Operands are fetched some tiles before they are read, as they are when results stream past the cache.
+  void fetch_ahead();
+
   void run(int64_t begin, int64_t end);
 
  private:

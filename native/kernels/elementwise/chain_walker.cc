@@ -17,8 +17,14 @@ ChainEvaluator::Walker::Walker(const ChainEvaluator& chain, const void* const* i
       cursors_(reinterpret_cast<BroadcastCursor*>(memory + chain.cursors_at_)),
       bytes_(reinterpret_cast<uint8_t*>(memory + chain.bytes_at_)),
       lane_(chain.program_.lane),
-      state_{rows_, memory + chain.scratch_at_, chain.code_.stream_count, 0,
-             streaming ? chain.code_.stream_count - static_cast<int32_t>(chain.out_bytes_.size()) : 0} {}
+      state_{rows_, memory + chain.scratch_at_, chain.code_.stream_count, 0, 0} {
+  if (streaming) fetch_ahead();
+}
+
+void ChainEvaluator::Walker::fetch_ahead() {
+  const auto& access = chain_.access_;
+  state_.ahead = static_cast<int32_t>(std::count(access.begin(), access.end(), Access::kStream));
+}
 
 void ChainEvaluator::Walker::run(int64_t begin, int64_t end) {
   const ChainLayout& layout = chain_.layout_;
