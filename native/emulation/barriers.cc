@@ -75,21 +75,58 @@ void open_barrier() {
   }
 }
 
-// Checks that the lanes in `mask`, all of which wait, came for the same; gives each its result and lets it go on.
-void complete(unsigned warp, unsigned mask, const Lane& caller) {
+bool same_operation(const Lane& a, const Lane& b) { return a.mask == b.mask && a.operation == b.operation; }
+
+// Two lanes whose masks name each other must come with one mask and operation: neither can go on otherwise. A lane that
+// waits in a smaller group is none of the caller's business if that group does not name the caller.
+void require_same_operation(unsigned warp, const Lane& caller) {
+  Machine& m = machine();
+  if (m.waiting[warp] == 0) {
+    m.uniform[warp] = true;
+    m.first[warp] = &caller;
+    return;
+  }
+  if (m.uniform[warp] && same_operation(*m.first[warp], caller)) return;
+  m.uniform[warp] = false;
+  const unsigned bit = 1u << m.index_of(caller) % kWarp;
+  for (unsigned i = 0; i < kWarp; ++i) {
+    const Lane& other = m.lanes[warp * kWarp + i];
+    if (!(m.waiting[warp] & caller.mask & 1u << i) || !(other.mask & bit) || same_operation(other, caller)) continue;
+    scheduler::fail_lane(cudaErrorLaunchFailure, std::string("unequal warp operations: ") + name(caller.operation) +
+                                                     " with mask " + text(caller.mask) + " at " + text(caller.where) +
+                                                     " and, in thread " + text(other.thread) + ", " +
+                                                     name(other.operation) + " with mask " + text(other.mask) + " at " +
+                                                     text(other.where));
+  }
+}
+
+// The lanes that wait for the same as the caller.
+unsigned waiting_with(unsigned warp, const Lane& caller) {
+  Machine& m = machine();
+  if (m.uniform[warp]) return m.waiting[warp];
+  unsigned lanes = 0;
+  for (unsigned i = 0; i < kWarp; ++i) {
+    if (m.waiting[warp] >> i & 1 && same_operation(m.lanes[warp * kWarp + i], caller)) lanes |= 1u << i;
+  }
+  return lanes;
+}
+
+// Of the caller's group: that of a lane which waits in it, or a new one.
+char* group_event(unsigned warp, const Lane& caller) {
+  Machine& m = machine();
+  if (const unsigned group = waiting_with(warp, caller)) {
+    return m.lanes[warp * kWarp + static_cast<unsigned>(__builtin_ctz(group))].event;
+  }
+  return &m.events->group[m.groups++ % sizeof m.events->group];
+}
+
+// Gives each lane in `mask`, all of which wait, its result and lets it go on.
+void complete(unsigned warp, unsigned mask) {
   Machine& m = machine();
   Lane* lanes = &m.lanes[warp * kWarp];
   unsigned ballot = 0;
   for (unsigned i = 0; i < kWarp; ++i) {
-    if (!(mask >> i & 1)) continue;
-    if (lanes[i].mask != mask || lanes[i].operation != caller.operation) {
-      scheduler::fail_lane(cudaErrorLaunchFailure, std::string("unequal warp operations: ") + name(caller.operation) +
-                                                       " with mask " + text(mask) + " at " + text(caller.where) +
-                                                       " and, in thread " + text(lanes[i].thread) + ", " +
-                                                       name(lanes[i].operation) + " with mask " + text(lanes[i].mask) +
-                                                       " at " + text(lanes[i].where));
-    }
-    if (lanes[i].value != 0) ballot |= 1u << i;
+    if (mask >> i & 1 && lanes[i].value != 0) ballot |= 1u << i;
   }
   for (unsigned i = 0; i < kWarp; ++i) {
     if (!(mask >> i & 1)) continue;
@@ -212,25 +249,25 @@ uint64_t warp_operation(WarpOperation operation, unsigned mask, uint64_t value, 
   if (const unsigned ended = mask & m.gone[warp]) {
     scheduler::fail_lane(cudaErrorLaunchFailure, call() + ", which names lanes " + text(ended) + " that have ended");
   }
-  char* event = nullptr;
-  // Of these, only __syncwarp orders memory.
-  if (kThreadSanitizer && operation == WarpOperation::kSync) {
-    event = &m.events->warp[warp][m.warp_generation[warp] % 2];
-    happens_before(event);
-  }
   lane.where = where;
   lane.operation = operation;
   lane.mask = mask;
   lane.value = value;
   lane.source = source;
+  require_same_operation(warp, lane);
+  // Of these operations, only __syncwarp orders memory.
+  const bool orders = kThreadSanitizer && operation == WarpOperation::kSync;
+  if (orders) {
+    lane.event = group_event(warp, lane);
+    happens_before(lane.event);
+  }
   m.waiting[warp] |= bit;
-  if ((m.waiting[warp] & mask) == mask) {
-    complete(warp, mask, lane);
-    if (operation == WarpOperation::kSync) ++m.warp_generation[warp];
+  if ((waiting_with(warp, lane) & mask) == mask) {
+    complete(warp, mask);
   } else {
     wait_in_lane(State::kInWarp);
   }
-  if (event != nullptr) happens_after(event);
+  if (orders) happens_after(lane.event);
   return lane.result;
 }
 

@@ -216,12 +216,16 @@ using namespace cotangent::emulation;
 extern "C" {
 
 cudaError_t cudaGetLastError() {
+  const std::lock_guard<std::recursive_mutex> guard(runtime_lock());
   const cudaError_t error = last_error;
   last_error = device_state();  // a fault sticks
   return error != cudaSuccess ? error : last_error;
 }
 
-cudaError_t cudaPeekAtLastError() { return last_error != cudaSuccess ? last_error : device_state(); }
+cudaError_t cudaPeekAtLastError() {
+  const std::lock_guard<std::recursive_mutex> guard(runtime_lock());
+  return last_error != cudaSuccess ? last_error : device_state();
+}
 
 const char* cudaGetErrorName(cudaError_t error) {
   const ErrorText* row = find_error(error);
@@ -271,6 +275,7 @@ cudaError_t cudaDeviceSynchronize() {
 }
 
 cudaError_t cudaDeviceReset() {
+  const std::lock_guard<std::recursive_mutex> guard(runtime_lock());
   if (streams::in_host_function()) return failed(cudaErrorNotPermitted);
   reset();
   return cudaSuccess;

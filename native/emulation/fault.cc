@@ -48,9 +48,11 @@ void* pending_address;
     scheduler::fail_lane(cudaErrorIllegalAddress, "the lane's stack overflowed");
   }
   // The processor gives no address for what its alignment or canonical-address rules refuse.
+#if defined(SI_KERNEL)
   if (pending_signal == SIGSEGV && pending_code == SI_KERNEL) {
     scheduler::fail_lane(cudaErrorMisalignedAddress, "an access to a misaligned or impossible address");
   }
+#endif
   scheduler::fail_lane(cudaErrorIllegalAddress, "an access to " + memory::describe(pending_address));
 }
 

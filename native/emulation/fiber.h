@@ -5,10 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 
+#if !defined(COTANGENT_EMULATION_ASSEMBLY)
 #if defined(__ELF__) && (defined(__x86_64__) || defined(__aarch64__))
 #define COTANGENT_EMULATION_ASSEMBLY 1
 #else
 #define COTANGENT_EMULATION_ASSEMBLY 0
+#endif
+#endif
+#if !COTANGENT_EMULATION_ASSEMBLY
 #include <ucontext.h>
 #endif
 

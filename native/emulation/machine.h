@@ -25,12 +25,14 @@ struct Lane {
   int source;
   unsigned mask;
   uint64_t value, result;
+  char* event;  // that orders its group, to ThreadSanitizer
 };
 
-// What orders lanes to ThreadSanitizer. Fresh memory per block: blocks are not ordered.
+// What orders lanes to ThreadSanitizer. Fresh memory per block: blocks are not ordered. Two barriers in a row, and
+// any two groups of lanes that synchronise, have different ones: a lane that runs ahead must not order those behind it.
 struct Events {
   char barrier[2];
-  char warp[kMostThreads / kWarp][2];
+  char group[4096];
 };
 
 struct Machine {
@@ -56,9 +58,12 @@ struct Machine {
 
   // By warp: lanes that wait in a warp operation, and that have ended.
   unsigned waiting[kMostThreads / kWarp], gone[kMostThreads / kWarp];
-  uint64_t warp_generation[kMostThreads / kWarp];
+  // Whether all that wait came with one mask and operation, those of `first`.
+  bool uniform[kMostThreads / kWarp];
+  const Lane* first[kMostThreads / kWarp];
 
   Events* events = nullptr;
+  size_t groups = 0;            // that have had an event
   char* grid_events = nullptr;  // start, end, fence
 
   unsigned index_of(const Lane& lane) const { return static_cast<unsigned>(&lane - lanes.data()); }

@@ -26,7 +26,7 @@ constexpr size_t kReserved = size_t{64} << 30, kAlignment = 256, kGuardPages = 2
 constexpr size_t kGapChecked = 256;  // bytes before an allocation that are looked at
 
 struct State {
-  uintptr_t base = 0, cursor = 0;
+  uintptr_t base = 0, first = 0, cursor = 0;
   size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   size_t used = 0;
   int64_t failing = 0;                                           // allocations until the one that fails
@@ -37,7 +37,8 @@ struct State {
   State() {
     void* range = mmap(nullptr, kReserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range == MAP_FAILED) throw std::bad_alloc();
-    base = cursor = reinterpret_cast<uintptr_t>(range);
+    base = reinterpret_cast<uintptr_t>(range);
+    cursor = first = base + kGuardPages * page;
     if (const char* text = std::getenv("COTANGENT_EMULATION_FAIL_ALLOC")) failing = std::atoll(text);
   }
 };
@@ -56,7 +57,7 @@ size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * 
 uintptr_t find_hole(size_t bytes) {
   State& s = state();
   for (int turn = 0; turn < 2; ++turn) {
-    uintptr_t start = turn == 0 ? s.cursor : s.base;
+    uintptr_t start = turn == 0 ? s.cursor : s.first;
     for (auto next = s.allocations.lower_bound(start);; ++next) {
       const uintptr_t end = next == s.allocations.end() ? s.base + kReserved : next->first;
       if (end - start >= bytes) return start;
@@ -67,6 +68,14 @@ uintptr_t find_hole(size_t bytes) {
   return 0;
 }
 
+// The last allocation whose pages begin at or before the address, or nullptr.
+Allocation* last_before(uintptr_t address) {
+  State& s = state();
+  auto next = s.allocations.upper_bound(address);
+  return next == s.allocations.begin() ? nullptr : std::prev(next)->second.get();
+}
+
+#if !defined(__SANITIZE_ADDRESS__)  // the gaps are poisoned then: who writes there is stopped at once
 bool intact(uintptr_t begin, uintptr_t end, uintptr_t pages_begin) {
   for (uintptr_t word = round_up(begin, 4); word + 4 <= end; word += 4) {
     const uint32_t expected = (word - pages_begin) / 4 % 2 ? kPoisonHigh : kPoisonLow;
@@ -74,6 +83,7 @@ bool intact(uintptr_t begin, uintptr_t end, uintptr_t pages_begin) {
   }
   return true;
 }
+#endif
 
 }  // namespace
 
@@ -136,11 +146,8 @@ void release_all() {
 bool owns(const void* address) { return address_of(address) - state().base < kReserved; }
 
 Allocation* find(const void* address) {
-  State& s = state();
-  auto next = s.allocations.upper_bound(address_of(address));
-  if (next == s.allocations.begin()) return nullptr;
-  Allocation* allocation = std::prev(next)->second.get();
-  return address_of(address) < allocation->pages_begin + allocation->pages_bytes ? allocation : nullptr;
+  Allocation* a = last_before(address_of(address));
+  return a != nullptr && address_of(address) < a->pages_begin + a->pages_bytes ? a : nullptr;
 }
 
 size_t room(const void* address) {
@@ -170,7 +177,7 @@ void close() {
 }
 
 std::string damage() {
-#if !defined(__SANITIZE_ADDRESS__)  // the gaps are poisoned then: who writes there is stopped at once
+#if !defined(__SANITIZE_ADDRESS__)
   for (const Allocation* a = state().opened; a != nullptr; a = a->next_open) {
     const uintptr_t end = a->begin + a->bytes, pages_end = a->pages_begin + a->pages_bytes;
     const uintptr_t before = a->begin - a->pages_begin > kGapChecked ? a->begin - kGapChecked : a->pages_begin;
@@ -182,25 +189,21 @@ std::string damage() {
 }
 
 std::string describe(const void* address) {
+  const uintptr_t guard = kGuardPages * state().page;
+  const auto owned_by = [&](const Allocation* a) {
+    return a != nullptr && address_of(address) + guard >= a->pages_begin &&
+           address_of(address) < a->pages_begin + a->pages_bytes + guard;
+  };
   char text[160];
-  if (!owns(address)) {
-    std::snprintf(text, sizeof text, "%p, which is not device memory", address);
-    return text;
-  }
-  const Allocation* a = find(address);
-  if (a == nullptr) {
-    // The allocation before it, if the address lies in its guard.
-    a = find(pointer_to(address_of(address) - kGuardPages * state().page));
-    if (a == nullptr) {
-      std::snprintf(text, sizeof text, "%p, in device memory that is not allocated", address);
-      return text;
-    }
-  }
-  const auto offset = static_cast<int64_t>(address_of(address) - a->begin);
-  const char* state_text = a->live ? "" : ", which is freed or not yet allocated in stream order";
-  std::snprintf(text, sizeof text, "%p, byte %" PRId64 " of a device allocation of %zu bytes%s", address, offset,
-                a->bytes, state_text);
-  return text;
+  std::snprintf(text, sizeof text, "%p", address);
+  if (!owns(address)) return std::string(text) + ", which is not device memory";
+  // Of this allocation, or of the guard behind or before one.
+  const Allocation* a = last_before(address_of(address));
+  if (!owned_by(a)) a = last_before(address_of(address) + guard);
+  if (!owned_by(a)) return std::string(text) + ", in device memory that is not allocated";
+  std::snprintf(text, sizeof text, "%p, byte %" PRId64 " of a device allocation of %zu bytes", address,
+                static_cast<int64_t>(address_of(address) - a->begin), a->bytes);
+  return std::string(text) + (a->live ? "" : ", which is freed or not yet allocated in stream order");
 }
 
 size_t total() {

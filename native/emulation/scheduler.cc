@@ -41,6 +41,7 @@ void wait_in_lane(State state) {
   lane->state = state;
   m.current = nullptr;
   ++scheduler::counters().switches;
+  happens_before(m.grid_events + 1);  // the launch may end while the lane waits
   switch_thread_state(m.scheduler_thread_state);
   lane->carrier->suspend(m.scheduler);
 }
@@ -168,6 +169,7 @@ bool run_lanes() {
   }
 }
 
+#if defined(COTANGENT_EMULATION_TSAN)
 // Stacks whose addresses ThreadSanitizer has no memory of: mapped behind its back, unmapped in its sight.
 class FreshStacks {
  public:
@@ -201,6 +203,7 @@ bool run_watched_lanes() {
   for (Lane& lane : m.lanes) destroy_thread_state(lane.thread_state);
   return success;
 }
+#endif
 
 bool run_block() {
   Machine& m = machine();
@@ -209,12 +212,13 @@ bool run_block() {
   m.generation = 0;
   if (order_setting().order == Order::kRandom) arrange_lanes();
   for (Lane& lane : m.lanes) lane.state = State::kFresh;
-  for (unsigned warp = 0; warp * kWarp < m.count; ++warp) {
-    m.waiting[warp] = m.gone[warp] = 0;
-    m.warp_generation[warp] = 0;
-  }
+  for (unsigned warp = 0; warp * kWarp < m.count; ++warp) m.waiting[warp] = m.gone[warp] = 0;
   begin_shared();
-  const bool success = kThreadSanitizer ? run_watched_lanes() : run_lanes();
+#if defined(COTANGENT_EMULATION_TSAN)
+  const bool success = run_watched_lanes();
+#else
+  const bool success = run_lanes();
+#endif
   if (success) end_shared();
   return success && !m.aborted;
 }

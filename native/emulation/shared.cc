@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 #include <new>
 
@@ -67,8 +68,10 @@ void* storage(const void* key, size_t bytes, size_t alignment, Poison kind) {
   for (const Array& array : s.arrays) {
     if (array.key == key) return s.arena + array.offset;
   }
-  const size_t unit = alignment < 16 ? 16 : alignment, whole = (bytes + 7) / 8 * 8;
-  const size_t offset = (s.end + kGap + unit - 1) / unit * unit;
+  const size_t whole = (bytes + 7) / 8 * 8;
+  // An array has the alignment of its type and, below 16 bytes, no more: who reads it as float4 is to be caught.
+  const bool loose = key != &dynamic_key && alignment < 16;
+  const size_t offset = (s.end + kGap + 31) / 32 * 32 + (loose ? std::max(alignment, size_t{4}) : 0);
   if (key != &dynamic_key) s.static_bytes += bytes;
   const Launch& launch = *machine().launch;
   KernelLimits& kernel = s.kernels[launch.kernel];
