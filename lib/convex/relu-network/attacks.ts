@@ -124,16 +124,18 @@ export function attack(
   y: Tensor,
   { seed, steps, ...numbers }: ReturnType<typeof resolveAttack>,
 ): Tensor {
-  const { dtype } = x;
-  const constant = (value: number): Tensor => scalar(value, dtype);
+  const { dtype, device } = x;
+  const constant = (value: number): Tensor => scalar(value, dtype, { device });
   const scalars = {
     epsilon: constant(numbers.epsilon),
     step: constant(numbers.step),
     low: constant(numbers.low),
     high: constant(numbers.high),
-    steps: scalar(steps, 'int32'),
+    steps: scalar(steps, 'int32', { device }),
   };
   const start =
-    seed === undefined ? x : add(x, mul(sub(mul(uniform(key(seed), x.shape, { dtype }), 2), 1), numbers.epsilon));
+    seed === undefined
+      ? x
+      : add(x, mul(sub(mul(uniform(key(seed, { device }), x.shape, { dtype }), 2), 1), numbers.epsilon));
   return attackOf({ task: network.task, bias: network.bias })(parameters, x, y, start, scalars);
 }
