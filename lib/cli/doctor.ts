@@ -1,16 +1,14 @@
 /** `cotangent doctor`: what this installation runs on, and whether it computes correctly. */
-import { hardwareInfo, memory } from '../core/device.js';
+import { type DeviceState, device, devices, hardwareInfo } from '../core/device.js';
 import type { NativeInfo } from '../core/native.js';
 import { namedDatasets } from '../data/dataset.js';
 import { packageInfo } from './package-info.js';
 import { exitCodes, oneLine, type Surroundings, writeJson } from './terminal.js';
 import { formatBytes } from './text.js';
 
-interface DeviceState {
-  readonly name: string;
-  readonly available: boolean;
-  /** Why it is missing. */
-  readonly reason?: string;
+interface DeviceDiagnosis extends DeviceState {
+  /** What it is, when it can be used. */
+  readonly description?: string;
 }
 
 export interface Diagnosis {
@@ -23,7 +21,7 @@ export interface Diagnosis {
   readonly blas: { readonly name: string; readonly faults: readonly string[] } | null;
   readonly threads: { readonly used: number; readonly hardware: number } | null;
   readonly memory: { readonly used: number; readonly limit: number } | null;
-  readonly devices: readonly DeviceState[];
+  readonly devices: readonly DeviceDiagnosis[];
   readonly datasets: readonly { readonly name: string; readonly available: boolean; readonly install: string }[];
   /** Everything that is broken, one sentence each; missing data sets and devices are not. */
   readonly problems: readonly string[];
@@ -48,15 +46,26 @@ export function diagnose(): Diagnosis {
     blas: info ? { name: info.blas, faults: info.blasFaults } : null,
     threads: info ? { used: info.threads, hardware: info.hardwareThreads } : null,
     memory: info ? addon.memory : null,
-    devices: [
-      info
-        ? { name: 'cpu', available: true }
-        : { name: 'cpu', available: false, reason: 'the native addon cannot be loaded' },
-      { name: 'cuda', available: false, reason: 'this build has no CUDA backend' },
-    ],
+    devices: info
+      ? devices().map(tryDevice)
+      : ['cpu', 'cuda', 'cuda:emulated'].map((name) => ({
+          name,
+          available: false,
+          reason: 'the native addon cannot be loaded',
+        })),
     datasets: namedDatasets.map(({ name, available, install }) => ({ name, available: available(), install })),
     problems,
   };
+}
+
+/** Opens what should be there: only then is it known to work. */
+function tryDevice(state: DeviceState): DeviceDiagnosis {
+  if (!state.available) return state;
+  try {
+    return { ...state, description: device(state.name).describe() };
+  } catch (error) {
+    return { name: state.name, available: false, reason: oneLine((error as Error).message) };
+  }
 }
 
 type AddonState =
@@ -66,7 +75,7 @@ type AddonState =
 function askAddon(): AddonState {
   try {
     const info = hardwareInfo();
-    const { used, limit } = memory();
+    const { used, limit } = device('cpu').memory();
     return { info, memory: { used, limit } };
   } catch (error) {
     // The loader adds the list of modules that asked for the addon; only its first line says what is wrong.
@@ -103,8 +112,9 @@ function describe(diagnosis: Diagnosis): string {
   }
   if (threads) lines.push([true, 'threads', `${threads.used} (hardware: ${threads.hardware})`]);
   if (bytes) lines.push([true, 'memory', `${formatBytes(bytes.used)} used, limit ${formatBytes(bytes.limit)}`]);
-  for (const { name, available, reason } of devices) {
-    lines.push([available || undefined, `device ${name}`, available ? 'ready' : `unavailable: ${reason}`]);
+  for (const { name, available, reason, description } of devices) {
+    const state = available ? `ready: ${description}` : `unavailable: ${reason}`;
+    lines.push([available || undefined, `device ${name}`, state]);
   }
   for (const { name, available, install } of datasets) {
     lines.push([available || undefined, `data ${name}`, available ? 'installed' : `missing: ${install}`]);

@@ -1,6 +1,6 @@
 /** Tensors that hold a value: a slot of the addon. */
 
-import { currentDevice, type Device, type DeviceLike, toDevice } from './device.js';
+import { currentDevice, type Device, type DeviceLike, onDevice, toDevice } from './device.js';
 import {
   allocate,
   checkDType,
@@ -325,6 +325,11 @@ export function commonDevice(op: string, tensors: readonly unknown[]): Device | 
     if (tensor.device !== first.device) throw mixedDevices(op, first, tensor);
   }
   return first?.device;
+}
+
+/** Calls `f`; the constants that it makes beside a concrete `x` go where `x` lives. */
+export function beside<T>(x: unknown, f: () => T): T {
+  return x instanceof ConcreteTensor ? onDevice(x.device, f) : f();
 }
 
 function mixedDevices(op: string, first: ConcreteTensor, second: ConcreteTensor): DeviceError {

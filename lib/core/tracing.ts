@@ -1,6 +1,6 @@
 /** Tracing: running a function on names of values, to learn its Program. `bind` is the one door that every operation passes. */
 import { ConcreteTensor, commonDevice, numberTensor } from './concrete.js';
-import { currentDevice, type Device } from './device.js';
+import { currentDevice, type Device, type DeviceLike, onDevice, toDevice } from './device.js';
 import { checkNumber, type DType, isFloat, type TypedArray } from './dtype.js';
 import { DeviceError, DTypeError, InternalError, ShapeError, TracingError } from './errors.js';
 import type { Params, Primitive } from './primitive.js';
@@ -159,6 +159,20 @@ export function isTracing(): boolean {
 function literal(value: number | boolean, dtype: DType): Literal {
   const resolved = typeof value === 'boolean' && dtype === 'float32' ? 'bool' : dtype;
   return new Literal(checkNumber('constant', value, resolved), TensorType.of(resolved, []));
+}
+
+/**
+ * Calls `f`, which makes a tensor without operands, on the device that an option names.
+ * @throws {TracingError} an option names one inside a traced function.  {DeviceError} it cannot be used.
+ */
+export function placed<T>(op: string, device: DeviceLike | undefined, f: () => T): T {
+  if (device === undefined) return f();
+  if (current) {
+    throw new TracingError(op, `Expected no device inside a traced function, received '${device}'`, {
+      hint: 'it runs where its arguments live',
+    });
+  }
+  return onDevice(toDevice(device), f);
 }
 
 /** The dtype that numbers among the operands take: that of the tensors, which must agree. */

@@ -1,4 +1,5 @@
 /** Scaled dot-product and multi-head attention. */
+import { beside } from '../core/concrete.js';
 import type { DType } from '../core/dtype.js';
 import { DomainError, DTypeError, ShapeError } from '../core/errors.js';
 import { reshape, transpose } from '../core/ops/arrays.js';
@@ -45,7 +46,7 @@ export function scaledDotProductAttention(q: Tensor, k: Tensor, v: Tensor, optio
   const { mask, causal = false, scale = 1 / Math.sqrt(Math.max(1, d as number)) } = options;
   if (mask && mask.dtype !== 'bool') throw new DTypeError(op, `Expected a bool mask, received ${mask.dtype}`);
   const scores = matmul(mul(q, scale), k, { transposeB: true });
-  const allowed = allow(mask, causal ? causalMask(t as number, s as number) : undefined);
+  const allowed = allow(mask, causal ? beside(q, () => causalMask(t as number, s as number)) : undefined);
   const masked = allowed ? where(allowed, scores, FAR_BELOW) : scores;
   const peak = stopGradient(max(masked, -1, { keepDims: true }));
   const raw = exp(sub(masked, peak));

@@ -1,4 +1,5 @@
 /** Convolution layers over one, two or three spatial axes. Pooling has no parameters: see `maxPool` and `avgPool`. */
+import { beside } from '../core/concrete.js';
 import { checkDType, type DType } from '../core/dtype.js';
 import { DomainError, ShapeError } from '../core/errors.js';
 import { reshape, slice, zeros } from '../core/ops/arrays.js';
@@ -61,7 +62,10 @@ export function initConv(
   if (init !== 'he' && init !== 'lecun')
     throw new DomainError('initConv', `Expected init 'he', 'lecun' or 'uniform', received ${JSON.stringify(init)}`);
   const gain = init === 'he' ? 2 : 1;
-  return { weight: mul(normal(key, shape, { dtype }), Math.sqrt(gain / fanIn)), bias: zeros([outputs], { dtype }) };
+  return {
+    weight: mul(normal(key, shape, { dtype }), Math.sqrt(gain / fanIn)),
+    bias: beside(key, () => zeros([outputs], { dtype })),
+  };
 }
 
 /** bias [channels] beside the channels of [batch, channels, spatial..]. */

@@ -1,4 +1,5 @@
 /** Dense layers. */
+import { beside } from '../core/concrete.js';
 import type { DType } from '../core/dtype.js';
 import { ShapeError } from '../core/errors.js';
 import { reshape, zeros } from '../core/ops/arrays.js';
@@ -40,7 +41,7 @@ export function initDense(
   outputs: number,
   { weight = glorotUniform(), dtype = 'float32' }: DenseOptions = {},
 ): DenseParameters {
-  return { weight: weight(key, [inputs, outputs], { dtype }), bias: zeros([outputs], { dtype }) };
+  return { weight: weight(key, [inputs, outputs], { dtype }), bias: beside(key, () => zeros([outputs], { dtype })) };
 }
 
 /** He initialisation for layers before a ReLU: normal with variance 2 / inputs (He et al., 2015, eq. 10); bias zero. */

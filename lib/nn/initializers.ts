@@ -1,4 +1,5 @@
 /** Initial weights: functions of a key and a shape. */
+import { beside } from '../core/concrete.js';
 import type { DType } from '../core/dtype.js';
 import { DTypeError, ShapeError } from '../core/errors.js';
 import { full } from '../core/ops/arrays.js';
@@ -39,9 +40,9 @@ function checkFloat(op: string, dtype: DType): DType {
   throw new DTypeError(op, `Expected float32 or float64, received ${dtype}`);
 }
 
-/** The same value everywhere; the key is not used. */
+/** The same value everywhere; of the key only its device is used. */
 export function constant(value: number): Initializer {
-  return (_, shape, { dtype = 'float32' } = {}) => full(shape, value, { dtype });
+  return (key, shape, { dtype = 'float32' } = {}) => beside(key, () => full(shape, value, { dtype }));
 }
 
 /** Normal with mean 0. @param deviation  > 0. */

@@ -1,4 +1,5 @@
 /** Layer, batch and group normalisation. */
+import type { DeviceLike } from '../core/device.js';
 import type { DType } from '../core/dtype.js';
 import { DomainError, ShapeError } from '../core/errors.js';
 import { ones, reshape, zeros } from '../core/ops/arrays.js';
@@ -11,9 +12,16 @@ import { checkCount, checkPositive } from '../solvers/options.js';
 /** Factors and offsets behind a normalisation; both of one shape. */
 export type NormParameters = { scale: Tensor; bias: Tensor };
 
+interface InitOptions {
+  /** Default: 'float32'. */
+  readonly dtype?: DType;
+  /** Default: the default device. */
+  readonly device?: DeviceLike;
+}
+
 /** Factors 1 and offsets 0, of the shape that is normalised (layer) or [channels] (batch, group). */
-export function initNorm(shape: Shape, { dtype = 'float32' }: { readonly dtype?: DType } = {}): NormParameters {
-  return { scale: ones(shape, { dtype }), bias: zeros(shape, { dtype }) };
+export function initNorm(shape: Shape, options: InitOptions = {}): NormParameters {
+  return { scale: ones(shape, options), bias: zeros(shape, options) };
 }
 
 export interface NormOptions {
@@ -76,11 +84,8 @@ function channels(op: string, { scale, bias }: NormParameters, x: Tensor, channe
 export type BatchNormState = { mean: Tensor; variance: Tensor };
 
 /** Mean 0 and variance 1. */
-export function initBatchNormState(
-  count: number,
-  { dtype = 'float32' }: { readonly dtype?: DType } = {},
-): BatchNormState {
-  return { mean: zeros([count], { dtype }), variance: ones([count], { dtype }) };
+export function initBatchNormState(count: number, options: InitOptions = {}): BatchNormState {
+  return { mean: zeros([count], options), variance: ones([count], options) };
 }
 
 export interface BatchNormOptions extends ChannelOptions {

@@ -7,7 +7,14 @@ import { sum } from '../core/ops/reductions.js';
 import type { Tensor } from '../core/tensor.js';
 import { jit } from '../transforms/jit.js';
 import { emit, whileLoop } from '../transforms/loops.js';
-import { checkCount, checkDevice, checkKeys, checkPositive, type SolverOptions, solverOptionKeys } from './options.js';
+import {
+  checkCount,
+  checkKeys,
+  checkPositive,
+  resolveDevice,
+  type SolverOptions,
+  solverOptionKeys,
+} from './options.js';
 import { work } from './work.js';
 
 export interface ConjugateGradientOptions extends SolverOptions {
@@ -73,7 +80,7 @@ export async function conjugateGradient(
 ): Promise<ConjugateGradientResult> {
   const op = 'conjugateGradient';
   checkKeys(op, options, [...solverOptionKeys, 'initial']);
-  checkDevice(op, options.device);
+  const device = resolveDevice(op, options.device, [b, options.initial]);
   const tolerance = checkPositive(op, 'tolerance', options.tolerance ?? (b.dtype === 'float64' ? 1e-10 : 1e-5));
   const maxIterations = checkCount(op, 'maxIterations', options.maxIterations ?? 2 * Math.max(1, b.size));
   if (options.initial && options.initial.type !== b.type) {
@@ -93,9 +100,13 @@ export async function conjugateGradient(
     return { x, k, rr, size };
   });
   const { onProgress } = options;
-  return work(op, options, async (here) => {
+  return work(op, options, device, async (here) => {
     here.onEmit((_, { iteration }) => onProgress?.({ iteration: iteration as number, maxIterations }));
-    const result = here.run(() => solve(b, options.initial ?? zerosLike(b), scalar(tolerance, b.dtype)));
+    const result = here.run(() => {
+      const right = here.place(b);
+      const initial = options.initial ? here.place(options.initial) : zerosLike(right);
+      return solve(right, initial, scalar(tolerance, b.dtype));
+    });
     const [iterations, rr, size] = await Promise.all([result.k.item(), result.rr.item(), result.size.item()]);
     const residual = size === 0 ? Math.sqrt(rr) : Math.sqrt(rr / size);
     if (!Number.isFinite(residual)) {

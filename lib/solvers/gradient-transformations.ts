@@ -2,6 +2,7 @@
  * The parts that optimisers are made of: pure maps from gradients to updates with a state that travels along (in the manner of
  * optax). `chain` joins them; `lib/solvers/optimizers.ts` has the usual combinations.
  */
+import { beside } from '../core/concrete.js';
 import { full } from '../core/ops/arrays.js';
 import { add, cast, clamp, div, maximum, mul, pow, sqrt, square, sub, zerosLike } from '../core/ops/elementwise.js';
 import { sum } from '../core/ops/reductions.js';
@@ -23,7 +24,7 @@ export type LearningRate = number | Tensor | Schedule;
 
 const leavesOf = (tree: unknown): Tensor[] => treeLeaves(tree);
 const zerosFor = (parameters: unknown): Tensor[] => leavesOf(parameters).map(zerosLike);
-const counter = (): Tensor => full([], 0, { dtype: 'int32' });
+const counter = (parameters: unknown): Tensor => beside(leavesOf(parameters)[0], () => full([], 0, { dtype: 'int32' }));
 
 /** parameters + updates. */
 export function applyUpdates<P>(parameters: P, updates: P): P {
@@ -105,7 +106,7 @@ export function scaleByAdam({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: Adam
   checkFraction(op, 'beta2', beta2);
   checkPositive(op, 'epsilon', epsilon);
   return {
-    init: (parameters) => ({ first: zerosFor(parameters), second: zerosFor(parameters), step: counter() }),
+    init: (parameters) => ({ first: zerosFor(parameters), second: zerosFor(parameters), step: counter(parameters) }),
     update: (gradients, state) => {
       const leaves = leavesOf(gradients);
       const step = add(state.step, 1);
@@ -135,7 +136,8 @@ export function scaleByAdagrad({ epsilon = 1e-10, initialAccumulator = 0 }: Adag
   checkPositive('scaleByAdagrad', 'epsilon', epsilon);
   checkPositive('scaleByAdagrad', 'initialAccumulator', initialAccumulator, { zero: true });
   return {
-    init: (parameters) => leavesOf(parameters).map((p) => full(p.shape, initialAccumulator, { dtype: p.dtype })),
+    init: (parameters) =>
+      leavesOf(parameters).map((p) => beside(p, () => full(p.shape, initialAccumulator, { dtype: p.dtype }))),
     update: (gradients, state) => {
       const next = leavesOf(gradients).map((g, k) => add(state[k] as Tensor, square(g)));
       const updates = mapTree(gradients, (g, k) => div(g, add(sqrt(next[k] as Tensor), epsilon)));
@@ -236,7 +238,7 @@ export function scaleByLearningRate(rate: LearningRate): Optimizer<readonly Tens
     mapTree(gradients, (g) => mul(g, value instanceof Tensor ? cast(value.neg(), g.dtype) : -value));
   if (typeof rate !== 'function') return stateless((gradients) => scaled(gradients, rate));
   return {
-    init: () => [counter()],
+    init: (parameters) => [counter(parameters)],
     update: (gradients, state) => {
       const [step] = state as readonly [Tensor];
       return { updates: scaled(gradients, rate(cast(step, 'float64'))), state: [add(step, 1)] };

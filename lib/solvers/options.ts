@@ -1,5 +1,7 @@
 /** Options and reports that all solvers and systems share. */
-import { DeviceError, DomainError } from '../core/errors.js';
+import { commonDevice } from '../core/concrete.js';
+import { type Device, type DeviceLike, defaultDevice, toDevice } from '../core/device.js';
+import { DomainError } from '../core/errors.js';
 
 /** How far a long call has come. */
 export interface Progress {
@@ -17,8 +19,8 @@ export interface SolverOptions {
   readonly onProgress?: (progress: Progress) => void;
   /** Fixes the result bit for bit on one device, SIMD target and thread count. Default: 0. */
   readonly seed?: number;
-  /** Default: 'cpu'. */
-  readonly device?: string;
+  /** Where it computes; data that live elsewhere are copied there. Default: where the data live, else the default device. */
+  readonly device?: DeviceLike;
   readonly tolerance?: number;
   readonly maxIterations?: number;
 }
@@ -71,8 +73,10 @@ export function checkCount(op: string, name: string, value: number, low = 1): nu
   throw new DomainError(op, `Expected ${name} to be a whole number >= ${low}, received ${value}`);
 }
 
-/** @throws {DeviceError} a device that this build does not have. */
-export function checkDevice(op: string, device: string | undefined): void {
-  if (device === undefined || device === 'cpu') return;
-  throw new DeviceError(op, `Expected device 'cpu', received '${device}'`, { hint: 'this build has no other backend' });
+/**
+ * Where a call computes: on the device that its options name, else where the tensors of its data live, else on the default device.
+ * @throws {DeviceError} the device cannot be used; or none is named, and the tensors live on different ones.
+ */
+export function resolveDevice(op: string, named: DeviceLike | undefined, data: readonly unknown[]): Device {
+  return named === undefined ? (commonDevice(op, data) ?? defaultDevice()) : toDevice(named);
 }

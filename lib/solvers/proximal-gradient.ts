@@ -8,7 +8,14 @@ import type { Tensor } from '../core/tensor.js';
 import { grad } from '../transforms/differentiate.js';
 import { jit } from '../transforms/jit.js';
 import { emit, whileLoop } from '../transforms/loops.js';
-import { checkCount, checkDevice, checkKeys, checkPositive, type SolverOptions, solverOptionKeys } from './options.js';
+import {
+  checkCount,
+  checkKeys,
+  checkPositive,
+  resolveDevice,
+  type SolverOptions,
+  solverOptionKeys,
+} from './options.js';
 import { work } from './work.js';
 
 export interface ProximalGradientOptions extends SolverOptions {
@@ -56,7 +63,7 @@ export async function proximalGradient(
 ): Promise<ProximalGradientResult> {
   const op = 'proximalGradient';
   checkKeys(op, options, [...solverOptionKeys, 'stepSize']);
-  checkDevice(op, options.device);
+  const device = resolveDevice(op, options.device, [initial]);
   const stepSize = checkPositive(op, 'stepSize', options.stepSize);
   const tolerance = checkPositive(op, 'tolerance', options.tolerance ?? (initial.dtype === 'float64' ? 1e-9 : 1e-5));
   const maxIterations = checkCount(op, 'maxIterations', options.maxIterations ?? 1000);
@@ -88,9 +95,9 @@ export async function proximalGradient(
     ),
   );
   const { onProgress } = options;
-  return work(op, options, async (here) => {
+  return work(op, options, device, async (here) => {
     here.onEmit((_, { iteration }) => onProgress?.({ iteration: iteration as number, maxIterations }));
-    const { x, k, change } = here.run(() => solve(initial, scalar(tolerance, dtype)));
+    const { x, k, change } = here.run(() => solve(here.place(initial), scalar(tolerance, dtype)));
     const [iterations, residual] = await Promise.all([k.item(), change.item()]);
     if (!Number.isFinite(residual)) {
       throw new NumericalError(op, `Expected finite iterates, received ${residual} after ${iterations} iterations`, {

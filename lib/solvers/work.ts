@@ -1,18 +1,32 @@
-/** Where a long call works: a stream of its own, tied to the caller's signal, and ownership of what it makes there. */
+/** Where a long call works: a device, a stream of its own, tied to the caller's signal, and ownership of what it makes there. */
 import { ConcreteTensor, isKept, scopeInto, type TensorOwner } from '../core/concrete.js';
+import { type Device, onDevice } from '../core/device.js';
 import type { EmitListener } from '../core/environment.js';
 import { AbortError } from '../core/errors.js';
 import { Stream } from '../core/stream.js';
 import type { Tensor } from '../core/tensor.js';
+import { mapTree } from '../core/tree.js';
 import type { SolverOptions } from './options.js';
 
 export class Work {
   private readonly stream = new Stream();
   private readonly owned: TensorOwner = new Set();
 
-  /** Calls `f`; what it enqueues goes to this call's stream, what it makes and does not return is disposed, the rest is owned. */
+  constructor(readonly device: Device) {}
+
+  /**
+   * Calls `f`; what it enqueues goes to this call's stream, what it makes without operands to its device, what it makes and does not
+   * return is disposed, the rest is owned.
+   */
   run<T>(f: () => T): T {
-    return this.stream.run(() => scopeInto(this.owned, f));
+    return this.stream.run(() => onDevice(this.device, () => scopeInto(this.owned, f)));
+  }
+
+  /** The tree with its tensors on the call's device: those that live elsewhere are copied. For use within `run`. */
+  place<T>(tree: T): T {
+    return mapTree(tree, (leaf) =>
+      leaf instanceof ConcreteTensor && leaf.device !== this.device ? leaf.to(this.device) : leaf,
+    );
   }
 
   /** Owns a tensor that was made elsewhere. */
@@ -41,19 +55,20 @@ export class Work {
 }
 
 /**
- * Runs `body`. An abort stops its Programs, and the error says so; however it ends, of all that it made on its stream only what it
+ * Runs `body` on a device. An abort stops its Programs, and the error says so; however it ends, of all that it made on its stream only what it
  * returned is left.
  * @throws {AbortError} the signal fired.
  */
 export async function work<T>(
   op: string,
   { signal }: Pick<SolverOptions, 'signal'>,
+  device: Device,
   body: (work: Work) => Promise<T>,
 ): Promise<T> {
   const aborted = (): AbortError =>
     new AbortError(op, 'Expected to run to the end, received an abort signal', { cause: signal?.reason });
   if (signal?.aborted) throw aborted();
-  const here = new Work();
+  const here = new Work(device);
   const abort = (): void => here.abort();
   signal?.addEventListener('abort', abort, { once: true });
   let result: T | undefined;

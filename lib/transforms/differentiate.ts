@@ -1,4 +1,6 @@
 /** Derivatives of functions of trees. They nest with each other and with jit. */
+import { beside, commonDevice } from '../core/concrete.js';
+import { onDevice } from '../core/device.js';
 import { isFloat } from '../core/dtype.js';
 import { DomainError, DTypeError, ShapeError } from '../core/errors.js';
 import { full } from '../core/primitives/lax.js';
@@ -73,10 +75,8 @@ export function valueAndGrad<A extends readonly unknown[]>(
     const active = activeInputs('grad', call, positions);
     const [type] = call.program.outputTypes as [TensorType];
     const program = vjpProgram(call.program, active);
-    const [value, ...gradients] = applyProgram('grad', program, [...call.inputs, full(type, 1)]) as [
-      Tensor,
-      ...Tensor[],
-    ];
+    const seed = onDevice(commonDevice('grad', call.inputs), () => full(type, 1));
+    const [value, ...gradients] = applyProgram('grad', program, [...call.inputs, seed]) as [Tensor, ...Tensor[]];
     // Gradients come in the order of the inputs; argnums may name them in another.
     const ordered = positions.map((position) => {
       const { start, shape } = call.spans[position] as Call['spans'][number];
@@ -133,7 +133,9 @@ export function vjp<A extends readonly unknown[], R>(
     const all = call.inputs
       .slice(call.captures.length)
       .map((input) =>
-        isFloat(input.dtype) ? (gradients[next++] as Tensor) : full(TensorType.of('float32', input.shape), 0),
+        isFloat(input.dtype)
+          ? (gradients[next++] as Tensor)
+          : beside(input, () => full(TensorType.of('float32', input.shape), 0)),
       );
     return call.spans.map(({ start, shape: tree }) => {
       const from = start - call.captures.length;
@@ -171,11 +173,13 @@ function push(
   return applyProgram(op, picked, [...call.inputs, ...moving]);
 }
 
-/** Tangents for all outputs: zeros (float32) for integers and bools, which have none. */
-function allTangents(types: readonly TensorType[], moving: readonly Tensor[]): Tensor[] {
+/** Tangents for all outputs: zeros (float32, where `like` lives) for integers and bools, which have none. */
+function allTangents(types: readonly TensorType[], moving: readonly Tensor[], like: unknown): Tensor[] {
   let next = 0;
   return types.map((type) =>
-    isFloat(type.dtype) ? (moving[next++] as Tensor) : full(TensorType.of('float32', type.shape), 0),
+    isFloat(type.dtype)
+      ? (moving[next++] as Tensor)
+      : beside(like, () => full(TensorType.of('float32', type.shape), 0)),
   );
 }
 
@@ -192,7 +196,7 @@ export function jvp<A extends readonly unknown[], R>(
   const call = traceCall('jvp', f as unknown as AnyFunction, primals);
   const types = call.program.outputTypes;
   const results = push('jvp', call, primals, tangents, (all) => all);
-  const derivatives = allTangents(types, results.slice(types.length));
+  const derivatives = allTangents(types, results.slice(types.length), results[0]);
   return [
     call.output.build(results.slice(0, types.length)) as Tensors<R>,
     call.output.build(derivatives) as Tensors<R>,

@@ -14,7 +14,7 @@
  * s − ν = |g|. Likewise v = φ q and λ = (1 − φ) q for q = u + λ and the shrink factor φ of each block, and t − μ = 2t − p for p = Fu + μ.
  */
 
-import { scalar } from '../../core/concrete.js';
+import { beside, scalar } from '../../core/concrete.js';
 import { InternalError } from '../../core/errors.js';
 import { reshape, zeros } from '../../core/ops/arrays.js';
 import {
@@ -233,11 +233,17 @@ export function admmIterations(
   },
 ): { run: () => { v: Tensor; predictions: Tensor } } {
   const { beta, rho, iterations, tau = 1, relaxation = 1, solver = 'woodbury', loss = 'squared' } = options;
-  const set = setUp(x, y, masks, { beta, tau, solver });
-  const factor = factorOf(set, rho);
   const method = { loss, solver, relaxation };
-  const start = initialState(set.problem, method);
-  const [count, none] = [scalar(iterations, 'int32'), scalar(0, 'int32')];
+  const { set, factor, start, count, none } = beside(x, () => {
+    const made = setUp(x, y, masks, { beta, tau, solver });
+    return {
+      set: made,
+      factor: factorOf(made, rho),
+      start: initialState(made.problem, method),
+      count: scalar(iterations, 'int32'),
+      none: scalar(0, 'int32'),
+    };
+  });
   return {
     run: () => {
       const { state, u } = advance(method)(set.problem, factor, start, count, none);

@@ -155,15 +155,15 @@ export function attack(
   y: Tensor,
   { seed, steps, ...numbers }: ReturnType<typeof resolveAttack>,
 ): Tensor {
-  const { dtype } = x;
-  const constant = (value: number): Tensor => scalar(value, dtype);
+  const { dtype, device } = x;
+  const constant = (value: number): Tensor => scalar(value, dtype, { device });
   const scalars = {
     epsilon: constant(numbers.epsilon),
     step: constant(numbers.step),
     low: constant(numbers.low),
     high: constant(numbers.high),
-    steps: scalar(steps, 'int32'),
+    steps: scalar(steps, 'int32', { device }),
   };
-  const start = seed === undefined ? x : randomPoint(x, key(seed), numbers.epsilon);
+  const start = seed === undefined ? x : randomPoint(x, key(seed, { device }), numbers.epsilon);
   return attackOf({ task: network.task, bias: network.bias })(parameters, x, y, start, scalars);
 }

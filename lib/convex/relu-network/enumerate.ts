@@ -1,6 +1,7 @@
 /** All sign patterns of small data: the cells of the arrangement of hyperplanes {g : x_kᵀg = 0}. */
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
-import { tensor } from '../../core/concrete.js';
+import { commonDevice, tensor } from '../../core/concrete.js';
+import { defaultDevice } from '../../core/device.js';
 import { AbortError, DomainError } from '../../core/errors.js';
 import type { Tensor } from '../../core/tensor.js';
 import { checkCount, checkKeys } from '../../solvers/options.js';
@@ -37,7 +38,8 @@ export async function enumeratePatterns(x: Matrix, options: EnumerationOptions =
   const op = 'enumeratePatterns';
   checkKeys(op, options, ['maxPatterns', 'signal']);
   const maxPatterns = checkCount(op, 'maxPatterns', options.maxPatterns ?? 20_000);
-  const data = await checkData(op, 'x', x);
+  const device = commonDevice(op, [x]) ?? defaultDevice();
+  const data = await checkData(op, 'x', x, device);
   const [n, d] = data.shape as [number, number];
   const values = Float64Array.from(await data.data());
   const rows = Array.from({ length: n }, (_, k): Row => {
@@ -61,7 +63,7 @@ export async function enumeratePatterns(x: Matrix, options: EnumerationOptions =
   const directions = d === 2 ? sweep(nonZero) : await cut(nonZero, d, check);
   check(directions.length);
   const bits = directions.flatMap((g) => rows.map((row) => (inner(row, g) >= 0 ? 1 : 0)));
-  return tensor(Uint8Array.from(bits), { dtype: 'bool', shape: [directions.length, n] });
+  return tensor(Uint8Array.from(bits), { dtype: 'bool', shape: [directions.length, n], device });
 }
 
 /** One direction in each arc between the normals of rows in the plane. */

@@ -4,7 +4,9 @@
  * Y. Bai, T. Gautam, S. Sojoudi: Efficient Global Optimization of Two-layer ReLU Networks: Quadratic-time Algorithms and
  * Adversarial Training. SIAM Journal on Mathematics of Data Science, 2022 (arXiv 2201.01965).
  */
+
 import { scope, tensor } from '../../core/concrete.js';
+import { type Device, type DeviceLike, defaultDevice, toDevice } from '../../core/device.js';
 import type { TypedArray } from '../../core/dtype.js';
 import { ShapeError } from '../../core/errors.js';
 import { reshape, take, transpose } from '../../core/ops/arrays.js';
@@ -12,6 +14,7 @@ import { greaterEqual } from '../../core/ops/elementwise.js';
 import { matmul } from '../../core/ops/linalg.js';
 import { argMax } from '../../core/ops/reductions.js';
 import { Tensor } from '../../core/tensor.js';
+import { resolveDevice } from '../../solvers/options.js';
 import { type Work, work } from '../../solvers/work.js';
 import { jit } from '../../transforms/jit.js';
 import { type AttackOptions, attack, resolveAttack } from './attacks.js';
@@ -98,6 +101,7 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
    *
    * @param x  features, shape [n, d], float32 or float64, finite; scale them to order one.
    * @param y  targets: see `options.task`.
+   * @param options.device  where it computes and where the network lives. Default: where x and y live, else the default device.
    * @param options.method  Default: 'admm'. Each method has options of its own.
    * @param options.tolerance  stop when (primal − lower bound) / primal is below. Default: 1e-3.
    * @param options.maxIterations  Default: 5000, or 20,000 for methods 'sampled' and 'gated'. Reaching it is not an error: see `report.converged`.
@@ -112,7 +116,8 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
   static async fit(x: Matrix, y: Matrix, options: ReluNetworkOptions = {}): Promise<ReluNetwork<ConvexReport>> {
     const settings = resolveFit(FIT, options);
     const { method, task, loss, reduction, beta, bias } = settings;
-    return work(FIT, settings, async (here) => {
+    const device = resolveDevice(FIT, options.device, [x, y]);
+    return work(FIT, settings, device, async (here) => {
       const started = performance.now();
       const { features, targets } = await prepareData(here, FIT, x, y, settings);
       const rows = features.shape[0] as number;
@@ -160,7 +165,8 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
     const op = 'ReluNetwork.fitSgd';
     const settings = resolveBaseline(op, options);
     const { task, loss, reduction, beta, bias, optimizer, epochs } = settings;
-    return work(op, settings, async (here) => {
+    const device = resolveDevice(op, options.device, [x, y]);
+    return work(op, settings, device, async (here) => {
       const started = performance.now();
       const { features, targets } = await prepareData(here, op, x, y, settings);
       const unit = reduction === 'mean' ? 1 / (features.shape[0] as number) : 1;
@@ -178,6 +184,11 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
     });
   }
 
+  /** Where it lives and computes; data from elsewhere are copied there. */
+  get device(): Device {
+    return this.parameters.hidden.device;
+  }
+
   /**
    * Raw outputs f(x), [n, C]: values, or one decision value a class (a single one, positive for the second, when there are two).
    * @throws {ShapeError} another number of features than in training.  {DomainError} NaN or infinity.
@@ -187,11 +198,11 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
     return scope(() => evaluate(this.parameters, features));
   }
 
-  /** x in the dtype of the network. */
+  /** x in the dtype of the network, on its device. */
   private async checkRaw(op: string, x: Matrix): Promise<Tensor> {
     const { hidden } = this.parameters;
     const expected = hidden.shape[0] - (this.bias ? 1 : 0);
-    const features = await checkData(op, 'x', x, hidden.dtype as 'float32' | 'float64');
+    const features = await checkData(op, 'x', x, hidden.device, hidden.dtype as 'float32' | 'float64');
     if (features.shape[1] !== expected) {
       throw new ShapeError(op, `Expected x with ${expected} features as in training, received ${features.type}`);
     }
@@ -219,7 +230,7 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
       const row = bits.subarray(j * n, (j + 1) * n);
       if (row.includes(1)) rows.set(Buffer.from(row).toString('latin1'), j);
     }
-    return take(all, tensor(Int32Array.from(rows.values())));
+    return take(all, tensor(Int32Array.from(rows.values()), { device: all.device }));
   }
 
   /** Predicted values (float [n], or [n, C] for several targets), or labels (int32 [n]). @throws as `decision`. */
@@ -232,7 +243,10 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
         ? Array.from(await outputs.data(), (value) => (value >= 0 ? 1 : 0))
         : Array.from((await argMax(outputs, 1).data()) as TypedArray);
     outputs.dispose();
-    return tensor(Int32Array.from(indices, (index) => this.classes[index]));
+    return tensor(
+      Int32Array.from(indices, (index) => this.classes[index]),
+      { device: this.device },
+    );
   }
 
   /** Accuracy for classification, coefficient of determination R² for regression. @throws as `decision`. */
@@ -291,8 +305,7 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
   }
 
   private targets(op: string, y: Matrix, n: number): Promise<Tensor> {
-    const { output } = this.parameters;
-    return targetsOf(op, y, n, output.shape[1] as number, this.classes, output.dtype as 'float32' | 'float64');
+    return targetsOf(op, y, n, this.parameters.output, this.classes);
   }
 
   /** Writes weights (safetensors) and a manifest (JSON) into a folder, which is made when missing. */
@@ -301,9 +314,13 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
     await saveNetwork(folder, { parameters, task, bias, classes, report });
   }
 
-  /** @throws {DomainError} the folder holds no complete model of this kind. */
-  static async load(folder: string): Promise<ReluNetwork> {
-    const { parameters, task, bias, classes, report } = await loadNetwork(folder);
+  /**
+   * @param options.device  where the network goes. Default: the default device.
+   * @throws {DomainError} the folder holds no complete model of this kind.  {DeviceError} the device cannot be used.
+   */
+  static async load(folder: string, { device }: { readonly device?: DeviceLike } = {}): Promise<ReluNetwork> {
+    const on = device === undefined ? defaultDevice() : toDevice(device);
+    const { parameters, task, bias, classes, report } = await loadNetwork(folder, on);
     return new ReluNetwork(parameters, task, classes, bias, report);
   }
 
@@ -324,7 +341,7 @@ async function prepareData(
   y: Matrix,
   { task, bias, dtype }: { task: Task; bias: boolean; dtype?: 'float32' | 'float64' | undefined },
 ) {
-  const given = await checkData(op, 'x', x, dtype);
+  const given = await checkData(op, 'x', x, here.device, dtype);
   if (given !== x) here.own(given);
   const targets = await checkTargets(op, y, given.shape[0] as number, task, given);
   here.own(targets.y);

@@ -1,5 +1,7 @@
 /** The network itself: parameters, forward pass, and how it comes out of a solution of a convex program. */
+
 import { tensor } from '../../core/concrete.js';
+import type { Device } from '../../core/device.js';
 import { greaterEqual, mul, relu, where } from '../../core/ops/elementwise.js';
 import { matmul } from '../../core/ops/linalg.js';
 import type { Tensor } from '../../core/tensor.js';
@@ -24,7 +26,13 @@ interface Neuron {
 }
 
 /** A network without neurons is kept as one neuron of weight zero. */
-function networkOf(neurons: readonly Neuron[], d: number, outputs: number, dtype: Tensor['dtype']): NetworkParameters {
+function networkOf(
+  neurons: readonly Neuron[],
+  d: number,
+  outputs: number,
+  dtype: Tensor['dtype'],
+  device: Device,
+): NetworkParameters {
   const width = Math.max(1, neurons.length);
   const columns = (part: (neuron: Neuron) => Float64Array | undefined): Tensor => {
     const values = new Float64Array(d * width);
@@ -33,7 +41,7 @@ function networkOf(neurons: readonly Neuron[], d: number, outputs: number, dtype
         values[k * width + j] = value;
       });
     });
-    return tensor(values, { dtype, shape: [d, width] });
+    return tensor(values, { dtype, device, shape: [d, width] });
   };
   const output = new Float64Array(width * outputs);
   neurons.forEach((neuron, j) => {
@@ -41,7 +49,7 @@ function networkOf(neurons: readonly Neuron[], d: number, outputs: number, dtype
   });
   return {
     hidden: columns((neuron) => neuron.hidden),
-    output: tensor(output, { dtype, shape: [width, outputs] }),
+    output: tensor(output, { dtype, device, shape: [width, outputs] }),
     ...(neurons.some((neuron) => neuron.gate) && { gates: columns((neuron) => neuron.gate) }),
   };
 }
@@ -66,7 +74,7 @@ export async function networkOfBlocks(v: Tensor, dtype: Tensor['dtype']): Promis
     const sign = block < classes * patterns ? 1 : -1;
     return neuronOf(weights, sign, Math.floor(block / patterns) % classes, classes);
   });
-  return networkOf(neurons.filter(isPresent), d, classes, dtype);
+  return networkOf(neurons.filter(isPresent), d, classes, dtype, v.device);
 }
 
 /** The gated network of blocks v_i [C, P, d] with gates [P, d]. */
@@ -79,7 +87,7 @@ export async function gatedNetwork(v: Tensor, gates: Tensor, dtype: Tensor['dtyp
     const neuron = neuronOf(weights, 1, Math.floor(block / patterns), classes);
     return neuron && { ...neuron, gate: gate(block % patterns) };
   });
-  const network = networkOf(neurons.filter(isPresent), d, classes, dtype);
+  const network = networkOf(neurons.filter(isPresent), d, classes, dtype, v.device);
   // A network of no neurons is gated, too.
   return network.gates ? network : { ...network, gates: mul(network.hidden, 0) };
 }
@@ -100,5 +108,5 @@ export async function networkOfDirections(
     const unit = Float64Array.from(units.subarray(j * d, (j + 1) * d));
     return { hidden: unit.map((value) => value * root), output: own.map((value) => value / root) };
   });
-  return networkOf(neurons.filter(isPresent), d, outputs, dtype);
+  return networkOf(neurons.filter(isPresent), d, outputs, dtype, a.device);
 }

@@ -1,14 +1,7 @@
 /** Options of the fits, and their defaults. */
 import { DomainError } from '../../core/errors.js';
 import { Tensor } from '../../core/tensor.js';
-import {
-  checkCount,
-  checkDevice,
-  checkKeys,
-  checkPositive,
-  type SolverOptions,
-  solverOptionKeys,
-} from '../../solvers/options.js';
+import { checkCount, checkKeys, checkPositive, type SolverOptions, solverOptionKeys } from '../../solvers/options.js';
 import { type AttackOptions, resolveAttack } from './attacks.js';
 import type { InnerSolver } from './inner-system.js';
 import { type LossName, losses } from './losses.js';
@@ -139,7 +132,7 @@ function checkOneOf<T extends string>(op: string, name: string, value: T, known:
   );
 }
 
-/** @throws {DomainError | DeviceError} an option out of range. */
+/** @throws {DomainError} an option out of range. */
 function checkNetwork(op: string, options: NetworkOptions) {
   const { task = 'regression', loss = 'squared', reduction = 'sum', bias = true, seed = 0 } = options;
   checkOneOf(op, 'task', task, ['regression', 'classification']);
@@ -152,7 +145,6 @@ function checkNetwork(op: string, options: NetworkOptions) {
   }
   const beta = checkPositive(op, 'beta', options.beta ?? 1);
   checkCount(op, 'seed', seed, 0);
-  checkDevice(op, options.device);
   return { task, loss, reduction, beta, bias, seed, signal: options.signal, onProgress: options.onProgress };
 }
 

@@ -45,7 +45,7 @@ export interface Perturbations {
 function perturbed(x: Tensor, from: Tensor, { epsilon, bias }: Perturbations): Tensor {
   const [n, d] = x.shape as [number, number];
   const signs = sub(mul(cast(greaterEqual(uniform(from, [n, d], { dtype: x.dtype }), 0.5), x.dtype), 2), 1);
-  const movable = cast(arange(d).less(bias ? d - 1 : d), x.dtype);
+  const movable = cast(arange(d, { device: x.device }).less(bias ? d - 1 : d), x.dtype);
   return add(x, mul(mul(signs, movable), epsilon));
 }
 
@@ -73,6 +73,7 @@ export async function samplePatterns(
   options: { readonly seed: number; readonly maxDraws?: number; readonly perturbations?: Perturbations },
 ): Promise<SampledPatterns> {
   const { seed, maxDraws = Math.max(1000, 20 * wanted), perturbations } = options;
+  const { device } = x;
   const [n, d] = x.shape as [number, number];
   const bound = patternBound(n, d);
   const seen = new Set<number>();
@@ -80,7 +81,7 @@ export async function samplePatterns(
   const directions: Tensor[] = [];
   let count = 0;
   let draws = 0;
-  let [next, weightKey] = split(key(seed)) as [Tensor, Tensor];
+  let [next, weightKey] = split(key(seed, { device })) as [Tensor, Tensor];
   const scale = 2 ** (52 - Math.ceil(Math.log2(n + 1)));
   const weights = floor(mul(uniform(weightKey, [n], { dtype: 'float64' }), scale));
   const copies = [x];
@@ -111,8 +112,9 @@ export async function samplePatterns(
     }
     if (fresh.length > 0) {
       const all = concatenateRows(batches.map(({ masks }) => masks));
-      found.push(take(all, tensor(Int32Array.from(fresh))));
-      directions.push(take(drawn, tensor(Int32Array.from(fresh, (row) => row % size))));
+      found.push(take(all, tensor(Int32Array.from(fresh), { device })));
+      const rows = Int32Array.from(fresh, (row) => row % size);
+      directions.push(take(drawn, tensor(rows, { device })));
       all.dispose();
     }
     disposeTree([batches, drawn]);

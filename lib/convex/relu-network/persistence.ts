@@ -1,7 +1,9 @@
 /** A trained network in a folder: weights (safetensors) and a manifest (JSON). */
+
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tensor } from '../../core/concrete.js';
+import type { Device } from '../../core/device.js';
 import { DomainError } from '../../core/errors.js';
 import type { Tensor } from '../../core/tensor.js';
 import { dataArray } from '../../data/data-array.js';
@@ -42,7 +44,7 @@ export async function saveNetwork(folder: string, { parameters, ...rest }: Store
 }
 
 /** @throws {DomainError} the folder holds no complete model of this kind. */
-export async function loadNetwork(folder: string): Promise<Stored> {
+export async function loadNetwork(folder: string, device: Device): Promise<Stored> {
   const op = 'ReluNetwork.load';
   const path = join(folder, MANIFEST);
   let manifest: Manifest;
@@ -63,7 +65,7 @@ export async function loadNetwork(folder: string): Promise<Stored> {
     if (array?.shape.length !== 2) {
       throw new DomainError(op, `Expected a matrix '${name}' in ${WEIGHTS}, received ${array?.shape ?? 'none'}`);
     }
-    return tensor(array.data, { shape: array.shape });
+    return tensor(array.data, { shape: array.shape, device });
   };
   const parameters = {
     hidden: read('hidden'),

@@ -83,7 +83,9 @@ async function solveSampled(here: Work, x: Tensor, y: Tensor, settings: Settings
   if (directions instanceof Tensor) await checkDirections('directions', directions, d);
   const { units, features, targets } = here.run(() => {
     const drawn =
-      directions instanceof Tensor ? toDouble(directions) : normal(key(seed), [directions, d], { dtype: 'float64' });
+      directions instanceof Tensor
+        ? toDouble(here.place(directions))
+        : normal(key(seed), [directions, d], { dtype: 'float64' });
     const normalised = div(drawn, sqrt(sum(square(drawn), 1, { keepDims: true })));
     return {
       units: normalised,
@@ -109,7 +111,7 @@ async function solveGated(here: Work, x: Tensor, y: Tensor, settings: SettingsOf
     here.own(sampled.masks);
   }
   const { data, targets } = here.run(() => {
-    const [wide, directions] = [toDouble(x), toDouble(gates)];
+    const [wide, directions] = [toDouble(x), toDouble(here.place(gates))];
     const masks = toDouble(greaterEqual(matmul(directions, wide, { transposeB: true }), 0));
     return { data: { x: wide, masks }, targets: toDouble(y) };
   });
@@ -145,7 +147,7 @@ async function choosePatterns(
     const every = await enumeratePatterns(x, { signal });
     const counts = await scope(() => sum(cast(every, 'int32'), 1)).data();
     const kept = Int32Array.from(counts.keys()).filter((k) => counts[k] !== 0);
-    const masks = scope(() => toMasks(take(every, tensor(kept))));
+    const masks = scope(() => toMasks(take(every, tensor(kept, { device: x.device }))));
     every.dispose();
     return { masks, complete: true };
   }
@@ -163,5 +165,5 @@ async function choosePatterns(
   if (patterns.rank !== 2 || patterns.shape[1] !== n || patterns.size === 0) {
     throw new ShapeError(FIT, `Expected patterns of shape [P, ${n}] with P > 0, received ${patterns.type}`);
   }
-  return { masks: toMasks(patterns), complete: false };
+  return { masks: scope(() => toMasks(patterns.to(x.device))), complete: false };
 }

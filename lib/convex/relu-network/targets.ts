@@ -1,5 +1,6 @@
 /** Data at the door: what `fit` accepts, checked, and in the form that the solvers use. */
-import { ConcreteTensor, tensor } from '../../core/concrete.js';
+import { beside, ConcreteTensor, tensor } from '../../core/concrete.js';
+import type { Device } from '../../core/device.js';
 import { isFloat } from '../../core/dtype.js';
 import { DomainError, DTypeError, ShapeError } from '../../core/errors.js';
 import { concatenate, ones } from '../../core/ops/arrays.js';
@@ -13,16 +14,17 @@ export type Matrix = Tensor | NestedArray;
 export type Task = 'regression' | 'classification';
 
 /**
- * Data [n, d] as a float tensor.
+ * Data [n, d] as a float tensor on a device.
  * @throws {ShapeError} not a matrix with rows and columns.  {DTypeError} not float.  {DomainError} NaN or infinity, with its place.
  */
 export async function checkData(
   op: string,
   name: string,
   data: Matrix,
+  device: Device,
   dtype?: 'float32' | 'float64',
 ): Promise<Tensor> {
-  const given = data instanceof Tensor ? data : tensor(data, dtype && { dtype });
+  const given = data instanceof Tensor ? data : tensor(data, { device, ...(dtype && { dtype }) });
   if (!(given instanceof ConcreteTensor))
     throw new DTypeError(op, `Expected ${name} to be concrete, received a traced tensor`);
   if (!isFloat(given.dtype)) {
@@ -34,7 +36,11 @@ export async function checkData(
     throw new ShapeError(op, `Expected ${name} of shape [n, d] with n, d > 0, received ${given.type}`);
   }
   await checkFinite(op, name, given);
-  return dtype && given.dtype !== dtype ? cast(given, dtype) : given;
+  const here = given.device === device ? given : given.to(device);
+  if (!dtype || here.dtype === dtype) return here;
+  const converted = cast(here, dtype);
+  if (here !== given) here.dispose();
+  return converted;
 }
 
 async function checkFinite(op: string, name: string, values: Tensor): Promise<void> {
@@ -78,7 +84,11 @@ export async function checkTargets(op: string, targets: Matrix, n: number, task:
     const data = await values.data();
     const byOutput = Float64Array.from(data, (_, k) => data[(k % n) * columns + Math.floor(k / n)] as number);
     return {
-      y: tensor(byOutput, { dtype: x.dtype === 'float64' ? 'float64' : 'float32', shape: [columns, n] }),
+      y: tensor(byOutput, {
+        dtype: x.dtype === 'float64' ? 'float64' : 'float32',
+        shape: [columns, n],
+        device: x.device,
+      }),
       classes: [],
     };
   }
@@ -95,21 +105,23 @@ export async function checkTargets(op: string, targets: Matrix, n: number, task:
   if (classes.length < 2) throw new DomainError(op, `Expected at least two classes, received only label ${classes[0]}`);
   const positive = classes.length === 2 ? classes.slice(1) : classes;
   const signs = positive.flatMap((label) => Array.from(labels, (own) => (own === label ? 1 : -1)));
-  return { y: tensor(Float64Array.from(signs), { dtype: x.dtype, shape: [positive.length, n] }), classes };
+  const y = tensor(Float64Array.from(signs), { dtype: x.dtype, shape: [positive.length, n], device: x.device });
+  return { y, classes };
 }
 
 /**
- * Targets [n, C] of a trained network: values, or −1/+1 for its classes.
+ * Targets [n, C] of a trained network, like its output weights in dtype and device: values, or −1/+1 for its classes.
  * @throws as `checkTargets`; {DomainError} a label that was not there in training.
  */
 export async function targetsOf(
   op: string,
   targets: Matrix,
   n: number,
-  outputs: number,
+  like: Tensor,
   classes: readonly number[],
-  dtype: 'float32' | 'float64',
 ): Promise<Tensor> {
+  const { dtype, device } = like;
+  const outputs = like.shape[1] as number;
   const given = targets instanceof Tensor ? targets : tensor(targets);
   const columns = given.rank === 2 ? (given.shape[1] as number) : 1;
   const expected = classes.length > 0 ? 1 : outputs;
@@ -117,7 +129,7 @@ export async function targetsOf(
     throw new ShapeError(op, `Expected y with ${expected} for each of the ${n} rows of x, received ${given.type}`);
   }
   const values = await given.data();
-  if (classes.length === 0) return tensor(Float64Array.from(values), { dtype, shape: [n, outputs] });
+  if (classes.length === 0) return tensor(Float64Array.from(values), { dtype, device, shape: [n, outputs] });
   const unknown = values.findIndex((label) => !classes.includes(label));
   if (unknown >= 0) {
     throw new DomainError(
@@ -130,10 +142,10 @@ export async function targetsOf(
   }
   const positive = classes.length === 2 ? classes.slice(1) : classes;
   const signs = Array.from(values).flatMap((label) => positive.map((own) => (own === label ? 1 : -1)));
-  return tensor(Float64Array.from(signs), { dtype, shape: [n, outputs] });
+  return tensor(Float64Array.from(signs), { dtype, device, shape: [n, outputs] });
 }
 
 /** x with a column of ones. */
 export function withBias(x: Tensor): Tensor {
-  return concatenate([x, ones([x.shape[0] as number, 1], { dtype: x.dtype })], 1);
+  return concatenate([x, beside(x, () => ones([x.shape[0] as number, 1], { dtype: x.dtype }))], 1);
 }

@@ -1,9 +1,11 @@
 /** Making, reshaping, cutting, joining and indexing tensors. */
+import { beside } from '../concrete.js';
+import type { DeviceLike } from '../device.js';
 import { checkDType, type DType } from '../dtype.js';
 import { DTypeError, ShapeError } from '../errors.js';
 import * as lax from '../primitives/lax.js';
 import type { Tensor } from '../tensor.js';
-import { bind1, type TensorLike } from '../tracing.js';
+import { bind1, placed, type TensorLike } from '../tracing.js';
 import {
   broadcastShapes,
   checkAxis,
@@ -18,36 +20,51 @@ import { cast, equal } from './elementwise.js';
 
 /** The dtype of a tensor that is made. */
 export interface DTypeOptions {
+  /** Default: 'float32'. */
   readonly dtype?: DType;
 }
 
-/** A tensor of one value. */
-export function full(shape: Shape, value: number, { dtype = 'float32' }: DTypeOptions = {}): Tensor {
-  return lax.full(TensorType.of(checkDType('full', dtype), checkShape('full', shape)), value);
+/** What a tensor that is made from nothing is like. */
+export interface CreationOptions extends DTypeOptions {
+  /** Where it is made. Default: the default device; inside a traced function, where that runs. */
+  readonly device?: DeviceLike;
 }
 
-export function zeros(shape: Shape, options?: DTypeOptions): Tensor {
+/** A tensor of one value. */
+export function full(shape: Shape, value: number, { dtype = 'float32', device }: CreationOptions = {}): Tensor {
+  const type = TensorType.of(checkDType('full', dtype), checkShape('full', shape));
+  return placed('full', device, () => lax.full(type, value));
+}
+
+export function zeros(shape: Shape, options?: CreationOptions): Tensor {
   return full(shape, 0, options);
 }
 
-export function ones(shape: Shape, options?: DTypeOptions): Tensor {
+export function ones(shape: Shape, options?: CreationOptions): Tensor {
   return full(shape, 1, options);
 }
 
 /** `n` numbers: start, start + step, ... Default: 0, 1, ..., n - 1. */
 export function arange(
   n: number,
-  { dtype = 'float32', start = 0, step = 1 }: DTypeOptions & { readonly start?: number; readonly step?: number } = {},
+  {
+    dtype = 'float32',
+    device,
+    start = 0,
+    step = 1,
+  }: CreationOptions & { readonly start?: number; readonly step?: number } = {},
 ): Tensor {
-  const count = lax.iota(TensorType.of(checkDType('arange', dtype), checkShape('arange', [n])), 0);
+  const type = TensorType.of(checkDType('arange', dtype), checkShape('arange', [n]));
+  const count = placed('arange', device, () => lax.iota(type, 0));
   const scaled = step === 1 ? count : lax.mul(count, step);
   return start === 0 ? scaled : lax.add(scaled, start);
 }
 
 /** The identity matrix. */
-export function eye(n: number, { dtype = 'float32' }: DTypeOptions = {}): Tensor {
+export function eye(n: number, { dtype = 'float32', device }: CreationOptions = {}): Tensor {
   const index = TensorType.of('int32', checkShape('eye', [n, n]));
-  return cast(equal(lax.iota(index, 0), lax.iota(index, 1)), checkDType('eye', dtype));
+  const equals = placed('eye', device, () => equal(lax.iota(index, 0), lax.iota(index, 1)));
+  return cast(equals, checkDType('eye', dtype));
 }
 
 /** The same elements in another shape; one dimension may be -1 and is then worked out. */
@@ -177,6 +194,6 @@ export function dynamicUpdate(x: Tensor, update: Tensor, start: Tensor): Tensor 
 export function oneHot(labels: Tensor, classes: number, { dtype = 'float32' }: DTypeOptions = {}): Tensor {
   if (labels.dtype !== 'int32') throw new DTypeError('oneHot', `Expected int32 labels, received ${labels.dtype}`);
   const shape = [...labels.shape, classes];
-  const index = lax.iota(TensorType.of('int32', shape), labels.rank);
+  const index = beside(labels, () => lax.iota(TensorType.of('int32', shape), labels.rank));
   return cast(bind1(lax.primitive('eq'), [lax.broadcast(labels, shape, [...labels.shape.keys()]), index], {}), dtype);
 }

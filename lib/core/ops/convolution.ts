@@ -1,4 +1,5 @@
 /** Convolution and pooling over one, two or three spatial axes. Layout: [batch, channels, spatial..]. */
+import { beside } from '../concrete.js';
 import { isFloat } from '../dtype.js';
 import { DTypeError, ShapeError } from '../errors.js';
 import * as convolution from '../primitives/convolution.js';
@@ -278,8 +279,9 @@ export function avgPool(x: Tensor, window: PerAxis, options: AvgPoolOptions = {}
   const { dilation: kernelDilation, ...rest } = path;
   const params = { ...rest, kernelDilation, inputDilation: lengths.map(() => 1), groups: 1 };
   const type = (shape: Shape): TensorType => TensorType.of(x.dtype, [1, 1, ...shape]);
-  const sums = (images: Tensor): Tensor => convolution.conv(images, lax.full(type(lengths), 1), params);
-  const counts = countPadding ? sizeOf(lengths) : sums(lax.full(type(spatial), 1));
+  const constant = (of: TensorType): Tensor => beside(x, () => lax.full(of, 1));
+  const sums = (images: Tensor): Tensor => convolution.conv(images, constant(type(lengths)), params);
+  const counts = countPadding ? sizeOf(lengths) : sums(constant(type(spatial)));
   const means = div(sums(lax.reshape(x, [sizeOf(leading), 1, ...spatial])), counts);
   return lax.reshape(means, [...leading, ...path.size]);
 }

@@ -1,10 +1,11 @@
 /** Elementwise operations, with NumPy broadcasting. Numbers take the dtype of the tensor they meet. */
+import { beside } from '../concrete.js';
 import { checkDType, type DType } from '../dtype.js';
 import { DTypeError } from '../errors.js';
 import { broadcast, cast as castPrimitive, full, select } from '../primitives/lax.js';
 import { Tensor } from '../tensor.js';
 import { commonDType, type TensorLike } from '../tracing.js';
-import { broadcastShapes, sameShape, TensorType } from '../types.js';
+import { broadcastShapes, sameShape } from '../types.js';
 import { binary, elementwise, fit, shapeOf, unary } from './broadcasting.js';
 
 /** -x. */
@@ -111,12 +112,12 @@ export function cast(x: Tensor, dtype: DType): Tensor {
   return castPrimitive(x, checkDType('cast', dtype));
 }
 
-/** Zeros of the shape and dtype of `x`. */
+/** Zeros of the shape and dtype of `x`, where `x` lives. */
 export function zerosLike(x: Tensor): Tensor {
-  return full(TensorType.of(x.dtype, x.shape), 0);
+  return beside(x, () => full(x.type, 0));
 }
 
-/** Ones of the shape and dtype of `x`. */
+/** Ones of the shape and dtype of `x`, where `x` lives. */
 export function onesLike(x: Tensor): Tensor {
-  return full(TensorType.of(x.dtype, x.shape), 1);
+  return beside(x, () => full(x.type, 1));
 }

@@ -1,4 +1,5 @@
 /** QR factorisation and least squares, batched over leading dimensions. */
+import { beside } from '../concrete.js';
 import { epsilonOf } from '../dtype.js';
 import { ShapeError } from '../errors.js';
 import * as lax from '../primitives/lax.js';
@@ -65,7 +66,8 @@ export function lstsq(a: Tensor, b: Tensor): Tensor {
 /** 1 for each matrix whose R shows a rank that is not full, else 0. */
 function rankInfo(r: Tensor, size: number): Tensor {
   const pivots = abs(diagonalOf(linalg.constant(r)));
-  if (pivots.shape[pivots.rank - 1] === 0) return lax.zeros(TensorType.of('int32', pivots.shape.slice(0, -1)));
+  if (pivots.shape[pivots.rank - 1] === 0)
+    return beside(r, () => lax.zeros(TensorType.of('int32', pivots.shape.slice(0, -1))));
   const bound = mul(max(pivots, -1, { keepDims: true }), size * epsilonOf(r.dtype));
   // NaN is not above the bound.
   return cast(logicalNot(all(greater(pivots, bound), -1)), 'int32');

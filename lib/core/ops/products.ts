@@ -1,4 +1,5 @@
 /** Products, traces and diagonals of tensors. */
+import { beside } from '../concrete.js';
 import { ShapeError } from '../errors.js';
 import * as lax from '../primitives/lax.js';
 import { identity } from '../primitives/matrices.js';
@@ -91,7 +92,10 @@ export function diag(x: Tensor): Tensor {
   if (x.rank === 0) throw new ShapeError('diag', `Expected vectors, received ${x.type}`);
   const n = x.shape[x.rank - 1] as number;
   const type = x.type.withShape([...x.shape, n]);
-  return mul(reshape(x, [...x.shape, 1]), identity(type));
+  return mul(
+    reshape(x, [...x.shape, 1]),
+    beside(x, () => identity(type)),
+  );
 }
 
 /** Sum of the main diagonal of matrices [.., m, n]: [..]. @throws {ShapeError} not matrices. */

@@ -1,5 +1,6 @@
 /** Random tensors from explicit keys: the same key gives the same numbers, on every device. */
-import { tensor } from '../concrete.js';
+import { beside, tensor } from '../concrete.js';
+import type { DeviceLike } from '../device.js';
 import { DomainError, ShapeError } from '../errors.js';
 import * as lax from '../primitives/lax.js';
 import { primitive } from '../primitives/lax.js';
@@ -11,12 +12,15 @@ import { add, cast, floor, less, log, log1p, maximum, mul, neg } from './element
 import { argSort } from './ordering.js';
 import { argMax } from './reductions.js';
 
-/** The key of a seed: a whole number from 0 to 2^53 - 1. Keys are uint32 [2]. */
-export function key(seed: number): Tensor {
+/**
+ * The key of a seed: a whole number from 0 to 2^53 - 1. Keys are uint32 [2]; what is drawn from one is made where it lives.
+ * @param options.device  Default: the default device.
+ */
+export function key(seed: number, { device }: { readonly device?: DeviceLike } = {}): Tensor {
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new DomainError('random.key', `Expected a seed that is a whole number from 0 to 2^53 - 1, received ${seed}`);
   }
-  return tensor(Uint32Array.of(seed % 2 ** 32, Math.floor(seed / 2 ** 32)));
+  return tensor(Uint32Array.of(seed % 2 ** 32, Math.floor(seed / 2 ** 32)), device === undefined ? {} : { device });
 }
 
 /** `count` keys that are independent of each other and of `key`, which must not be used again. */
@@ -80,7 +84,7 @@ export function permutation(from: Tensor, x: number | Tensor): Tensor {
     throw new ShapeError('random.permutation', `Expected a number or a tensor of rank at least 1, received ${x.type}`);
   // Sorted by random words; once more while equal words are likely: each round lowers the chance by n / 2^32.
   const rounds = Math.max(1, Math.ceil((3 * Math.log(Math.max(n, 2))) / (32 * Math.LN2)));
-  let order = arange(n, { dtype: 'int32' });
+  let order = beside(from, () => arange(n, { dtype: 'int32' }));
   for (const round of rounds === 1 ? [from] : split(from, rounds)) order = take(order, argSort(bits(round, [n])));
   return x instanceof Tensor ? take(x, order) : order;
 }
@@ -126,6 +130,8 @@ export function gamma(
   { shape, dtype = 'float32' }: DTypeOptions & { readonly shape?: Shape } = {},
 ): Tensor {
   const full =
-    typeof alpha === 'number' ? lax.full(TensorType.of(dtype, checkShape('random.gamma', shape ?? [])), alpha) : alpha;
+    typeof alpha === 'number'
+      ? beside(from, () => lax.full(TensorType.of(dtype, checkShape('random.gamma', shape ?? [])), alpha))
+      : alpha;
   return bind1(primitive('randomGamma'), [from, shape ? broadcastTo(full, shape) : full], {});
 }

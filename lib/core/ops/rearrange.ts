@@ -1,10 +1,12 @@
 /** Reversing, splitting, repeating and shifting tensors, triangles, and writing at indices. */
-import { checkDType, type DType } from '../dtype.js';
+import { beside } from '../concrete.js';
+import { checkDType } from '../dtype.js';
 import { DomainError, ShapeError } from '../errors.js';
 import * as lax from '../primitives/lax.js';
 import type { Tensor } from '../tensor.js';
+import { placed } from '../tracing.js';
 import { checkAxes, checkAxis, checkShape, showShape, TensorType } from '../types.js';
-import { broadcastTo, concatenate, reshape, slice } from './arrays.js';
+import { broadcastTo, type CreationOptions, concatenate, reshape, slice } from './arrays.js';
 import { add, mul, where } from './elementwise.js';
 
 /** The elements in reverse along axes (default: all). */
@@ -95,7 +97,7 @@ export function roll(x: Tensor, shift: number, axis = 0): Tensor {
 function triangle(op: string, x: Tensor, keep: (rows: Tensor, columns: Tensor) => Tensor): Tensor {
   if (x.rank < 2) throw new ShapeError(op, `Expected matrices, received ${x.type}`);
   const index = TensorType.of('int32', x.shape.slice(-2));
-  const mask = keep(lax.iota(index, 0), lax.iota(index, 1));
+  const mask = beside(x, () => keep(lax.iota(index, 0), lax.iota(index, 1)));
   return where(mask, x, x.dtype === 'bool' ? false : 0);
 }
 
@@ -112,11 +114,15 @@ export function triu(x: Tensor, diagonal = 0): Tensor {
 /**
  * `count` numbers from `start` to `stop`, both included, at equal distances; [start] when there is one.
  * @param options.dtype  float32 or float64. Default: 'float32'.
+ * @param options.device  Default: the default device.
  */
-export function linspace(start: number, stop: number, count: number, options: { readonly dtype?: DType } = {}): Tensor {
-  const { dtype = 'float32' } = options;
+export function linspace(start: number, stop: number, count: number, options: CreationOptions = {}): Tensor {
+  const { dtype = 'float32', device } = options;
   const type = TensorType.of(checkDType('linspace', dtype), checkShape('linspace', [count]));
-  const fraction = lax.div(lax.iota(type, 0), Math.max(1, count - 1));
+  const fraction = lax.div(
+    placed('linspace', device, () => lax.iota(type, 0)),
+    Math.max(1, count - 1),
+  );
   return add(mul(lax.sub(1, fraction), start), mul(fraction, count === 1 ? start : stop));
 }
 

@@ -1,4 +1,5 @@
 /** Linear systems, inverses and determinants by LU factorisation, batched over leading dimensions. */
+import { beside } from '../concrete.js';
 import { ShapeError } from '../errors.js';
 import * as lax from '../primitives/lax.js';
 import * as linalg from '../primitives/lax-linalg.js';
@@ -29,10 +30,13 @@ export interface Lu {
  */
 export function lu(a: Tensor): Lu {
   const [factors, permutation] = linalg.lu(a);
-  const lower = triangle(factors.type, { strict: true });
+  const lower = beside(factors, () => triangle(factors.type, { strict: true }));
   return {
-    l: mul(factors, lower).add(identity(factors.type)),
-    u: mul(factors, triangle(factors.type, { upper: true })),
+    l: mul(factors, lower).add(beside(factors, () => identity(factors.type))),
+    u: mul(
+      factors,
+      beside(factors, () => triangle(factors.type, { upper: true })),
+    ),
     permutation,
   };
 }
@@ -72,13 +76,20 @@ export function solve(a: Tensor, b: Tensor): Tensor {
  */
 export function inverse(a: Tensor): Tensor {
   if (a.rank < 2) throw new ShapeError('inverse', `Expected square matrices, received ${a.type}`);
-  return solveFactored('inverse', a, identity(a.type));
+  return solveFactored(
+    'inverse',
+    a,
+    beside(a, () => identity(a.type)),
+  );
 }
 
 /** The product over the last axis, by halves. */
 function productOver(x: Tensor): Tensor {
   const n = x.shape[x.rank - 1] as number;
-  if (n === 0) return reshape(lax.full(x.type.withShape([...x.shape.slice(0, -1), 1]), 1), x.shape.slice(0, -1));
+  if (n === 0) {
+    const ones = beside(x, () => lax.full(x.type.withShape([...x.shape.slice(0, -1), 1]), 1));
+    return reshape(ones, x.shape.slice(0, -1));
+  }
   if (n === 1) return reshape(x, x.shape.slice(0, -1));
   const half = Math.ceil(n / 2);
   const part = (from: number, to: number): Tensor => {

@@ -1,4 +1,5 @@
 /** What the linear algebra primitives share: checks, and matrices made of index arithmetic. */
+import { beside } from '../concrete.js';
 import { isFloat } from '../dtype.js';
 import { DTypeError, ShapeError } from '../errors.js';
 import type { Tensor } from '../tensor.js';
@@ -55,7 +56,13 @@ export function identity(like: TensorType): Tensor {
 /** The main diagonal of matrices [.., m, n]: [.., min(m, n)], by a masked sum (exact: every other term is zero). */
 export function diagonalOf(x: Tensor): Tensor {
   const [m, n] = matrixOf(x);
-  return reduceSum(mul(x, identity(x.type)), [m < n ? x.rank - 1 : x.rank - 2]);
+  return reduceSum(
+    mul(
+      x,
+      beside(x, () => identity(x.type)),
+    ),
+    [m < n ? x.rank - 1 : x.rank - 2],
+  );
 }
 
 /** x [.., n] as the rows (axis -2 repeated) or the columns (axis -1 repeated) of matrices of shape `like`. */

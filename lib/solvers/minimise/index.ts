@@ -9,10 +9,10 @@ import { hvp, valueAndGrad } from '../../transforms/differentiate.js';
 import { jit } from '../../transforms/jit.js';
 import {
   checkCount,
-  checkDevice,
   checkKeys,
   checkPositive,
   type HistoryPoint,
+  resolveDevice,
   type SolverOptions,
   solverOptionKeys,
 } from '../options.js';
@@ -116,7 +116,7 @@ export async function minimise<T>(
   const squares = 'residuals' in problem;
   checkKeys(OP, options, keys);
   checkKeys(OP, problem, squares ? ['initial', 'residuals'] : ['initial', 'objective', 'valueAndGrad']);
-  checkDevice(OP, options.device);
+  const device = resolveDevice(OP, options.device, treeLeaves(problem.initial));
   const method = checkMethod(options.method ?? (squares ? 'levenberg-marquardt' : 'lbfgs'), squares);
   const { ravel, unravel, size, dtype } = ravelling(OP, problem.initial);
   const double = dtype === 'float64';
@@ -146,12 +146,12 @@ export async function minimise<T>(
   });
 
   const { onProgress } = options;
-  return work(OP, options, async (here) => {
+  return work(OP, options, device, async (here) => {
     here.onEmit((_, { iteration, objective }) =>
       onProgress?.({ iteration: iteration as number, maxIterations, objective }),
     );
     const result = here.run(() =>
-      solve(problem.initial, scalar(tolerance, 'float64'), scalar(objectiveTolerance, 'float64')),
+      solve(here.place(problem.initial), scalar(tolerance, 'float64'), scalar(objectiveTolerance, 'float64')),
     ) as DescentOutcome;
     const [status, iterations, evaluations, objective, gradientNorm, history] = await Promise.all([
       result.status.item(),

@@ -8,7 +8,7 @@ import { HostRandom } from '../../data/random.js';
 import { valueAndGrad } from '../../transforms/differentiate.js';
 import { jit } from '../../transforms/jit.js';
 import { applyUpdates } from '../gradient-transformations.js';
-import { checkCount, checkDevice, checkKeys, checkPositive } from '../options.js';
+import { checkCount, checkKeys, checkPositive, resolveDevice } from '../options.js';
 import { type Work, work } from '../work.js';
 import { type Loaded, loadCheckpoint, openFolder, restoreLeaves, saveCheckpoint } from './checkpoint.js';
 import { checkMetrics, type MeanState, Means, readMetrics, rowsOf, type Values } from './metrics.js';
@@ -74,7 +74,7 @@ export async function train<P, B, S = undefined>(
 ): Promise<TrainResult<P, S>> {
   checkKeys(OP, problem, ['parameters', 'state', 'loss']);
   checkKeys(OP, options, optionKeys);
-  checkDevice(OP, options.device);
+  const device = resolveDevice(OP, options.device, [...treeLeaves(problem.parameters), ...treeLeaves(problem.state)]);
   checkCount(OP, 'epochs', options.epochs ?? 10);
   checkCount(OP, 'seed', options.seed ?? 0, 0);
   checkStopping(options.earlyStopping);
@@ -84,7 +84,7 @@ export async function train<P, B, S = undefined>(
     if (options.checkpoint.everySteps !== undefined)
       checkCount(OP, 'checkpoint.everySteps', options.checkpoint.everySteps);
   }
-  return work(OP, options, async (here) => new Training(here, problem, options).run());
+  return work(OP, options, device, async (here) => new Training(here, problem, options).run());
 }
 
 function checkStopping(stopping: EarlyStopping | undefined): void {
@@ -153,8 +153,8 @@ class Training<P, B, S> {
         checkMetrics(OP, validation.metrics(carry.parameters, batch, carry.state)),
       ) as unknown as typeof this.validate);
     this.carry = here.run(() => {
-      const parameters = copy(problem.parameters);
-      return { parameters, optimizer: copy(optimizer.init(parameters)), state: copy(problem.state) as S };
+      const parameters = copy(here.place(problem.parameters));
+      return { parameters, optimizer: copy(optimizer.init(parameters)), state: copy(here.place(problem.state)) as S };
     });
     const structure = flatten(OP, this.carry).shape.text;
     this.notes = {
@@ -241,7 +241,7 @@ class Training<P, B, S> {
     const step = this.steps;
     const before = this.carry;
     const { carry, metrics, rows } = this.here.run(() => {
-      const tensors = toTensors(batch) as B;
+      const tensors = this.here.place(toTensors(batch)) as B;
       // A counter behind a fixed word: the keys of different steps differ, and the generator mixes the rest.
       const key = tensor(Uint32Array.of(this.keyWords[0], (this.keyWords[1] + step) >>> 0));
       return { ...this.step(before, tensors, key), rows: rowsOf(tensors) };
@@ -279,7 +279,7 @@ class Training<P, B, S> {
     for await (const batch of (this.options.validation as { batches: () => Batches<B> }).batches()) {
       this.checkAborted();
       const { metrics, rows } = this.here.run(() => {
-        const tensors = toTensors(batch) as B;
+        const tensors = this.here.place(toTensors(batch)) as B;
         return { metrics: validate(this.carry, tensors), rows: rowsOf(tensors) };
       });
       means.add(await readMetrics(OP, metrics, `validation after epoch ${this.notes.epoch}`), rows);
