@@ -10,10 +10,10 @@ namespace {
 
 class CastKernel : public Kernel {
  public:
-  explicit CastKernel(const OpDesc& desc)
-      : target_(COTANGENT_SIMD_DISPATCH(chain_target)()), cast_(desc) {
+  explicit CastKernel(const OpDesc& desc) : target_(COTANGENT_SIMD_DISPATCH(chain_target)()), cast_(desc) {
     if (cast_.from_bytes == cast_.to_bytes) in_place[0] = 1;
-    estimated_ns = 50.0 + static_cast<double>(cast_.count) * (0.1 + static_cast<double>(cast_.from_bytes + cast_.to_bytes) * 0.1);
+    estimated_ns =
+        50.0 + static_cast<double>(cast_.count) * (0.1 + static_cast<double>(cast_.from_bytes + cast_.to_bytes) * 0.1);
   }
 
   ct_code run(const Launch& launch, ct_error*) const override {

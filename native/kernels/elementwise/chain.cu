@@ -133,8 +133,7 @@ class ChainKernel : public Kernel {
   // Blocks small enough for the slots to fit into shared memory, and for a small array to reach all multiprocessors.
   void choose_geometry(const ChainCode& code, const Device& device) {
     const int64_t slot = kVectors * kVectorBytes;  // a thread's
-    const int64_t threads = std::max<int64_t>(
-        1, (arguments_.count + kVectors * width() - 1) / (kVectors * width()));
+    const int64_t threads = std::max<int64_t>(1, (arguments_.count + kVectors * width() - 1) / (kVectors * width()));
     while (threads_ > kFewestThreads && code.slot_count * slot * threads_ > kSharedBytes) threads_ /= 2;
     while (threads_ > kFewestThreads && threads / threads_ < 2 * device.properties().multiProcessorCount) threads_ /= 2;
     arguments_.shared_slots =
@@ -148,8 +147,8 @@ class ChainKernel : public Kernel {
 
   void find_arrays(const OpDesc& desc, const ChainLayout& layout, const std::vector<bool>& constants) {
     for (int k = 0; k < desc.in_count(); ++k) {
-      const bool array = !constants[static_cast<size_t>(k)] &&
-                         layout.inputs[static_cast<size_t>(k)].kind != ChainInput::kScalar;
+      const bool array =
+          !constants[static_cast<size_t>(k)] && layout.inputs[static_cast<size_t>(k)].kind != ChainInput::kScalar;
       is_array_ |= static_cast<uint64_t>(array) << k;
     }
   }

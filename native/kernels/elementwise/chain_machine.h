@@ -223,22 +223,22 @@ __device__ __forceinline__ void read_operand(ChainTile<T>& to, const ChainWord& 
 }
 
 // One type per row of the formula table.
-#define COTANGENT_ROW(id, text, arity, row_domain, row_result, row_cost)                                       \
-  struct ChainRow_##id {                                                                                       \
-    static constexpr bool kCostly = formula::Cost::row_cost == formula::Cost::kCostly;                         \
-    template <class T>                                                                                         \
-    static constexpr bool kDefined =                                                                           \
-        formula::Format<T>::kFloating || formula::Domain::row_domain != formula::Domain::kFloat;               \
-    template <class T>                                                                                         \
-    static __device__ __forceinline__ T apply(T x, T y, T z) {                                                 \
-      if constexpr (arity == 1) {                                                                              \
-        return formula::id(x);                                                                                 \
-      } else if constexpr (arity == 2) {                                                                       \
-        return formula::id(x, y);                                                                              \
-      } else {                                                                                                 \
-        return formula::id(x, y, z);                                                                           \
-      }                                                                                                        \
-    }                                                                                                          \
+#define COTANGENT_ROW(id, text, arity, row_domain, row_result, row_cost)                         \
+  struct ChainRow_##id {                                                                         \
+    static constexpr bool kCostly = formula::Cost::row_cost == formula::Cost::kCostly;           \
+    template <class T>                                                                           \
+    static constexpr bool kDefined =                                                             \
+        formula::Format<T>::kFloating || formula::Domain::row_domain != formula::Domain::kFloat; \
+    template <class T>                                                                           \
+    static __device__ __forceinline__ T apply(T x, T y, T z) {                                   \
+      if constexpr (arity == 1) {                                                                \
+        return formula::id(x);                                                                   \
+      } else if constexpr (arity == 2) {                                                         \
+        return formula::id(x, y);                                                                \
+      } else {                                                                                   \
+        return formula::id(x, y, z);                                                             \
+      }                                                                                          \
+    }                                                                                            \
   };
 COTANGENT_FORMULAS(COTANGENT_ROW)
 #undef COTANGENT_ROW
@@ -247,13 +247,13 @@ template <class T>
 __device__ __forceinline__ void apply_cheap(uint32_t formula, ChainTile<T>& to, const ChainTile<T>& x,
                                             const ChainTile<T>& y, const ChainTile<T>& z) {
   switch (formula) {
-#define COTANGENT_ROW(id, text, arity, domain, result, cost)                                                         \
-  case formula::k_##id:                                                                                              \
-    if constexpr (!ChainRow_##id::kCostly && ChainRow_##id::template kDefined<T>) {                                  \
-      _Pragma("unroll") for (int e = 0; e < kChainElements<T>; ++e) {                                                \
-        to.element[e] = ChainRow_##id::template apply<T>(x.element[e], y.element[e], z.element[e]);                  \
-      }                                                                                                              \
-    }                                                                                                                \
+#define COTANGENT_ROW(id, text, arity, domain, result, cost)                                        \
+  case formula::k_##id:                                                                             \
+    if constexpr (!ChainRow_##id::kCostly && ChainRow_##id::template kDefined<T>) {                 \
+      _Pragma("unroll") for (int e = 0; e < kChainElements<T>; ++e) {                               \
+        to.element[e] = ChainRow_##id::template apply<T>(x.element[e], y.element[e], z.element[e]); \
+      }                                                                                             \
+    }                                                                                               \
     break;
     COTANGENT_FORMULAS(COTANGENT_ROW)
 #undef COTANGENT_ROW
@@ -265,11 +265,11 @@ __device__ __forceinline__ void apply_cheap(uint32_t formula, ChainTile<T>& to, 
 template <class T>
 __device__ __forceinline__ T apply_costly(uint32_t formula, T x, T y) {
   switch (formula) {
-#define COTANGENT_ROW(id, text, arity, domain, result, cost)                              \
-  case formula::k_##id:                                                                   \
-    if constexpr (ChainRow_##id::kCostly && ChainRow_##id::template kDefined<T>) {        \
-      return ChainRow_##id::template apply<T>(x, y, T(0));                                \
-    }                                                                                     \
+#define COTANGENT_ROW(id, text, arity, domain, result, cost)                       \
+  case formula::k_##id:                                                            \
+    if constexpr (ChainRow_##id::kCostly && ChainRow_##id::template kDefined<T>) { \
+      return ChainRow_##id::template apply<T>(x, y, T(0));                         \
+    }                                                                              \
     break;
     COTANGENT_FORMULAS(COTANGENT_ROW)
 #undef COTANGENT_ROW
@@ -343,8 +343,8 @@ __global__ void __launch_bounds__(kChainBlock) chain_kernel(const __grid_constan
 
 using ChainFunction = void (*)(ChainArguments);
 
-// Two kernels a lane of floats, so that chains of cheap formulas keep the registers of cheap formulas. Compiled in files
-// of their own.
+// Two kernels a lane of floats, so that chains of cheap formulas keep the registers of cheap formulas. Compiled in
+// files of their own.
 ChainFunction float_chain(bool costly);
 ChainFunction double_chain(bool costly);
 ChainFunction int_chain();

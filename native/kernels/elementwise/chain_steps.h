@@ -19,13 +19,13 @@ constexpr int kVectors = 2;
 constexpr int64_t kVectorBytes = 16;
 
 enum ChainSource : uint32_t {
-  kFromNowhere,      // the formula has no such operand
+  kFromNowhere,  // the formula has no such operand
   kFromAccumulator,
   kFromSlot,
-  kFromConstant,     // the input's entry is the value
-  kFromScalar,       // one element in memory
+  kFromConstant,  // the input's entry is the value
+  kFromScalar,    // one element in memory
   kFromScalarBool,
-  kFromMemory        // an array; at most one a step, which is read before the formula runs
+  kFromMemory  // an array; at most one a step, which is read before the formula runs
 };
 
 // How the array of a step is read. By rows: a vector never crosses the end of a row, that is, of the array's innermost
@@ -35,9 +35,9 @@ enum ChainWalk : uint32_t { kWalkContiguous, kWalkRow, kWalkColumn, kWalkElement
 constexpr uint32_t kNoIndex = 0xffff;
 constexpr uint32_t kLoad = formula::kFormulaCount;  // in place of a formula: the accumulator becomes operand 0
 
-// acc = formula(operands); then acc is stored to a slot and to an output. One word of 16 bytes, followed by the words of
-// the array's dims, innermost first: {extent, magic, shift, stride} (divisor.h), or, when 32 bits are too few, extent
-// and stride as 64-bit numbers.
+// acc = formula(operands); then acc is stored to a slot and to an output. One word of 16 bytes, followed by the words
+// of the array's dims, innermost first: {extent, magic, shift, stride} (divisor.h), or, when 32 bits are too few,
+// extent and stride as 64-bit numbers.
 struct ChainWord {
   uint32_t x, y, z, w;
 

@@ -1,11 +1,10 @@
-#include "native/kernels/elementwise/chain_steps.h"
-
 #include <algorithm>
 #include <limits>
 #include <string>
 
 #include "native/backend/cuda/divisor.h"
 #include "native/kernels/elementwise/chain_schedule.h"
+#include "native/kernels/elementwise/chain_steps.h"
 
 namespace cotangent::cuda {
 namespace {
@@ -121,7 +120,8 @@ class Generator {
     // One array at a time: the others are loaded first and stay in the accumulator or a slot until the formula runs.
     for (size_t k = 0; k < operands.size(); ++k) {
       const auto another = [&](int id) { return id != operands[k] && source(id) == kFromMemory; };
-      if (source(operands[k]) != kFromMemory || std::none_of(operands.begin() + static_cast<int>(k), operands.end(), another))
+      if (source(operands[k]) != kFromMemory ||
+          std::none_of(operands.begin() + static_cast<int>(k), operands.end(), another))
         continue;
       keep();
       push(kLoad, {operands[k]});
@@ -137,7 +137,8 @@ class Generator {
   void check(const ChainInstruction& instruction) {
     const formula::FormulaInfo& info = formula::kFormulas[instruction.formula];
     code_.costly = code_.costly || info.cost == formula::Cost::kCostly;
-    if (info.domain != formula::Domain::kFloat || program_.lane == kLaneFloat32 || program_.lane == kLaneFloat64) return;
+    if (info.domain != formula::Domain::kFloat || program_.lane == kLaneFloat32 || program_.lane == kLaneFloat64)
+      return;
     throw KernelError{CT_DTYPE, std::string("Expected a dtype that ") + info.name + " is defined for, received " +
                                     dtype_name(program_.lane) + "."};
   }

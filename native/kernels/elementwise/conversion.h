@@ -46,9 +46,9 @@ template <>
 struct Conversion<Bool, Bool> {
   COTANGENT_MEMBER uint8_t apply(uint8_t x) { return x; }
 };
-#define COTANGENT_SATURATING(From, To)                                                        \
-  template <>                                                                                 \
-  struct Conversion<From, To> {                                                               \
+#define COTANGENT_SATURATING(From, To)                            \
+  template <>                                                     \
+  struct Conversion<From, To> {                                   \
     COTANGENT_MEMBER To apply(From x) { return saturate<To>(x); } \
   };
 COTANGENT_SATURATING(float, int32_t)
