@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 
+#include "native/core/pool.h"
 #include "test/native/kernel_testing.h"
 
 namespace cotangent::testing {
@@ -26,10 +27,12 @@ class Opened {
   Opened(const Opened&) = delete;
   Opened& operator=(const Opened&) = delete;
 
-  // Runs the equation; result `shared.first` (if >= 0) shares the buffer of operand `shared.second`.
+  // Runs the equation; result `shared.first` (if >= 0) shares the buffer of operand `shared.second`. Bit k of
+  // `constants`: the value of operand k is known when the equation is prepared.
   std::vector<Value> run(const char* kernel, const std::vector<Value>& in, const std::vector<ct_type>& out,
-                         const std::vector<double>& params, std::pair<int, int> shared = {-1, -1}) {
-    const Prepared op(*this, kernel, in, out, params);
+                         const std::vector<double>& params, std::pair<int, int> shared = {-1, -1},
+                         uint64_t constants = 0) {
+    const Prepared op(*this, kernel, in, out, params, constants);
     std::vector<void*> results;
     std::vector<const void*> operands;
     std::vector<Memory> memory;
@@ -51,6 +54,7 @@ class Opened {
       }
     }
     const int32_t threads = 1;
+    const FixedThreads fixed(threads);  // the CPU cuts its work by this setting
     memory.emplace_back(*this, static_cast<int64_t>(backend_.workspace_bytes(op.op, threads)));
     void* const workspace = memory.back().pointer;
     for (int32_t piece = 0; piece < backend_.pieces(op.op, threads); ++piece) {
@@ -69,8 +73,8 @@ class Opened {
   }
 
   ct_op_info info(const char* kernel, const std::vector<Value>& in, const std::vector<ct_type>& out,
-                  const std::vector<double>& params) {
-    return Prepared(*this, kernel, in, out, params).info;
+                  const std::vector<double>& params, uint64_t constants = 0) {
+    return Prepared(*this, kernel, in, out, params, constants).info;
   }
 
  private:
@@ -92,10 +96,16 @@ class Opened {
 
   struct Prepared {
     Prepared(Opened& owner, const char* kernel, const std::vector<Value>& in, const std::vector<ct_type>& out,
-             const std::vector<double>& params)
+             const std::vector<double>& params, uint64_t constants)
         : backend(owner.backend_) {
       std::vector<ct_type> types;
-      for (const Value& value : in) types.push_back(value.type);
+      std::vector<Buffer> buffers;
+      std::vector<const void*> known;
+      for (size_t k = 0; k < in.size(); ++k) {
+        types.push_back(in[k].type);
+        buffers.push_back(to_buffer(in[k]));
+        known.push_back(constants >> k & 1 ? buffers.back().data() : nullptr);
+      }
       const ct_op_desc desc{kernel,
                             static_cast<int32_t>(in.size()),
                             static_cast<int32_t>(out.size()),
@@ -103,7 +113,7 @@ class Opened {
                             types.data(),
                             out.data(),
                             params.data(),
-                            nullptr};
+                            known.data()};
       ct_error error{};
       CHECK(backend.prepare(owner.device_, &desc, &op, &info, &error) == CT_OK, "%s", error.message);
     }
@@ -143,15 +153,15 @@ class CudaComparison {
 
   // Both backends on the same operands; also in place wherever the GPU's kernel says that it may be.
   void check(const char* kernel, const std::vector<Value>& in, const std::vector<ct_type>& out,
-             const std::vector<double>& params, Tolerance tolerance = {}) {
-    const std::vector<Value> expected = cpu_.run(kernel, in, out, params);
-    compare(kernel, in, expected, cuda_.run(kernel, in, out, params), tolerance);
-    const ct_op_info info = cuda_.info(kernel, in, out, params);
+             const std::vector<double>& params, Tolerance tolerance = {}, uint64_t constants = 0) {
+    const std::vector<Value> expected = cpu_.run(kernel, in, out, params, {-1, -1}, constants);
+    compare(kernel, in, expected, cuda_.run(kernel, in, out, params, {-1, -1}, constants), tolerance);
+    const ct_op_info info = cuda_.info(kernel, in, out, params, constants);
     for (size_t j = 0; j < out.size(); ++j) {
       for (size_t k = 0; k < in.size(); ++k) {
         if (!(info.in_place[j] >> k & 1)) continue;
-        compare(kernel, in, expected, cuda_.run(kernel, in, out, params, {static_cast<int>(j), static_cast<int>(k)}),
-                tolerance);
+        const std::pair<int, int> shared{static_cast<int>(j), static_cast<int>(k)};
+        compare(kernel, in, expected, cuda_.run(kernel, in, out, params, shared, constants), tolerance);
       }
     }
   }

@@ -89,6 +89,7 @@ int32_t device_open(int32_t index, ct_device** device, ct_error* error) {
     }
     auto opened = std::make_unique<ct_device>(index);
     Registry& registry = opened->registry;
+    register_elementwise(registry);
     register_movement(registry);
     *device = opened.release();
     return CT_OK;

@@ -4,7 +4,7 @@
 
 #include "native/kernels/elementwise/formulas.h"
 
-namespace cotangent::cpu {
+namespace cotangent {
 namespace {
 
 using formula::Domain;
@@ -201,4 +201,4 @@ ChainLayout lay_out_chain(const OpDesc& desc) {
   return layout;
 }
 
-}  // namespace cotangent::cpu
+}  // namespace cotangent

@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "native/backend/cpu/kernel.h"
+#include "native/backend/description.h"
 #include "native/kernels/elementwise/chain_target.h"
 
-namespace cotangent::cpu {
+namespace cotangent {
 
 struct ChainInstruction {
   int formula;
@@ -52,6 +52,6 @@ struct ChainLayout {
 // Throws KernelError.
 ChainLayout lay_out_chain(const OpDesc& desc);
 
-}  // namespace cotangent::cpu
+}  // namespace cotangent
 
 #endif

@@ -89,6 +89,9 @@ static constexpr FormulaInfo kFormulas[kFormulaCount] = {
 #undef COTANGENT_ROW
 };
 
+template <class V>
+static constexpr bool kSigned = Scalar<V>(-1) < Scalar<V>(0);
+
 // Arithmetic on signed integers wraps around: it is done on unsigned ones.
 template <class V>
 using Wrapping = typename Traits<V>::Arithmetic;
@@ -106,15 +109,21 @@ template <class V>
 COTANGENT_FN V absolute(V x) {
   if constexpr (FormatOf<V>::kFloating) {
     return magnitude(x);
-  } else {
+  } else if constexpr (kSigned<V>) {
     return blend(x < V{}, negate(x), x);
+  } else {
+    return x;
   }
 }
 
 // -1, 0 or 1; zeros keep their sign, NaN stays NaN.
 template <class V>
 COTANGENT_FN V sign(V x) {
-  return blend(x > V{}, splat<V>(1), blend(x < V{}, splat<V>(Scalar<V>(-1)), x));
+  if constexpr (kSigned<V>) {
+    return blend(x > V{}, splat<V>(1), blend(x < V{}, splat<V>(Scalar<V>(-1)), x));
+  } else {
+    return blend(x > V{}, splat<V>(1), x);
+  }
 }
 
 template <class V>
@@ -191,7 +200,7 @@ COTANGENT_FN V divide(V x, V y) {
     const auto zero = y == V{};
     const auto minus_one = y == splat<V>(Scalar<V>(-1));
     const V quotient = x / blend(zero, splat<V>(1), blend(minus_one, splat<V>(1), y));
-    if constexpr (Scalar<V>(-1) < Scalar<V>(0)) {
+    if constexpr (kSigned<V>) {
       return blend(zero, V{}, blend(minus_one, negate(x), quotient));
     } else {
       return blend(zero, V{}, blend(minus_one, truth<V>(x == y), quotient));

@@ -8,45 +8,28 @@
 namespace cotangent::cpu {
 namespace {
 
-// Where a window may start inside an array of type `whole`.
-class Window {
- public:
-  Window(const ct_type& whole, const ct_type& window) : strides_(contiguous_strides(whole)) {
-    bool fits = whole.rank == window.rank;
-    for (int32_t k = 0; fits && k < whole.rank; ++k) {
-      fits = window.dims[k] <= whole.dims[k];
-      last_.push_back(whole.dims[k] - window.dims[k]);
-    }
-    if (!fits) fail(CT_SHAPE, "a window that fits into " + describe(whole), describe(window));
+// Elements from the array's first one to the window's.
+int64_t offset_of(const Window& window, const void* starts) {
+  int64_t offset = 0;
+  for (size_t k = 0; k < window.strides.size(); ++k) {
+    const int64_t start = static_cast<const int32_t*>(starts)[k];
+    offset += std::clamp<int64_t>(start, 0, window.last[k]) * window.strides[k];
   }
-
-  int64_t offset(const void* starts) const {
-    int64_t offset = 0;
-    for (size_t k = 0; k < strides_.size(); ++k) {
-      const int64_t start = static_cast<const int32_t*>(starts)[k];
-      offset += std::clamp<int64_t>(start, 0, last_[k]) * strides_[k];
-    }
-    return offset;
-  }
-
-  const std::vector<int64_t>& strides() const { return strides_; }
-
- private:
-  std::vector<int64_t> strides_, last_;
-};
+  return offset;
+}
 
 class DynamicSliceKernel : public Kernel {
  public:
   explicit DynamicSliceKernel(const OpDesc& desc)
-      : window_(desc.in(0), desc.out(0)),
+      : window_(slice_window(desc)),
         element_(element_bytes(desc.in(0).dtype)),
-        copy_(dims(desc.out(0)), contiguous_strides(desc.out(0)), window_.strides(), element_) {
+        copy_({dims(desc.out(0)), contiguous_strides(desc.out(0)), window_.strides}, element_) {
     estimated_ns = estimate_ns(2.0 * static_cast<double>(byte_count(desc.out(0))));
   }
 
   ct_code run(const Launch& launch, ct_error*) const override {
     copy_.run(launch.parallel, launch.out[0],
-              static_cast<const char*>(launch.in[0]) + window_.offset(launch.in[1]) * element_);
+              static_cast<const char*>(launch.in[0]) + offset_of(window_, launch.in[1]) * element_);
     return CT_OK;
   }
 
@@ -59,10 +42,10 @@ class DynamicSliceKernel : public Kernel {
 class DynamicUpdateKernel : public Kernel {
  public:
   explicit DynamicUpdateKernel(const OpDesc& desc)
-      : window_(desc.in(0), desc.in(1)),
+      : window_(update_window(desc)),
         element_(element_bytes(desc.in(0).dtype)),
         bytes_(byte_count(desc.in(0))),
-        copy_(dims(desc.in(1)), window_.strides(), contiguous_strides(desc.in(1)), element_) {
+        copy_({dims(desc.in(1)), window_.strides, contiguous_strides(desc.in(1))}, element_) {
     // The plan decides later whether x is overwritten; the copy of x is counted because it may be needed.
     estimated_ns = estimate_ns(traffic(desc));
     in_place[0] = 1;
@@ -70,7 +53,7 @@ class DynamicUpdateKernel : public Kernel {
 
   ct_code run(const Launch& launch, ct_error*) const override {
     copy_bytes(launch.parallel, launch.out[0], launch.in[0], bytes_);
-    copy_.run(launch.parallel, static_cast<char*>(launch.out[0]) + window_.offset(launch.in[2]) * element_,
+    copy_.run(launch.parallel, static_cast<char*>(launch.out[0]) + offset_of(window_, launch.in[2]) * element_,
               launch.in[1]);
     return CT_OK;
   }
@@ -83,19 +66,9 @@ class DynamicUpdateKernel : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> prepare_dynamic_slice(const OpDesc& desc) {
-  desc.expect_operands(2, 1);
-  expect_dtype(desc.out(0), {desc.in(0).dtype}, "a result");
-  expect_type(desc.in(1), CT_INT32, {desc.in(0).rank}, "the starts");
-  return std::make_unique<DynamicSliceKernel>(desc);
-}
+std::unique_ptr<Kernel> prepare_dynamic_slice(const OpDesc& desc) { return std::make_unique<DynamicSliceKernel>(desc); }
 
 std::unique_ptr<Kernel> prepare_dynamic_update(const OpDesc& desc) {
-  desc.expect_operands(3, 1);
-  const ct_type& x = desc.in(0);
-  expect_dtype(desc.in(1), {x.dtype}, "an update");
-  expect_type(desc.in(2), CT_INT32, {x.rank}, "the starts");
-  expect_type(desc.out(0), x.dtype, dims(x), "the result");
   return std::make_unique<DynamicUpdateKernel>(desc);
 }
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "native/backend/cpu/check.h"
+#include "native/kernels/movement/indexed.h"
 #include "native/kernels/movement/movement.h"
 
 namespace cotangent::cpu {
@@ -12,17 +13,12 @@ namespace {
 
 class GatherKernel : public Kernel {
  public:
-  GatherKernel(const OpDesc& desc, int axis)
-      : size_(desc.in(0).dims[axis]),
-        inner_(product(desc.in(0), axis + 1, desc.in(0).rank)),
-        picked_(element_count(desc.in(1))),
-        count_(element_count(desc.out(0))),
-        dtype_(desc.in(0).dtype) {
+  explicit GatherKernel(const OpDesc& desc) : gather_(desc), count_(element_count(desc.out(0))) {
     estimated_ns = estimate_ns(2.0 * static_cast<double>(byte_count(desc.out(0)) + byte_count(desc.in(1))));
   }
 
   ct_code run(const Launch& launch, ct_error*) const override {
-    switch (dtype_) {
+    switch (gather_.dtype) {
       case CT_FLOAT32:
         gather(launch, std::numeric_limits<float>::quiet_NaN());
         break;
@@ -42,18 +38,19 @@ class GatherKernel : public Kernel {
   template <class T>
   void gather(const Launch& launch, T missing) const {
     constexpr int64_t kGrain = 16384;  // elements; single ones are fetched at random
+    const int64_t size = gather_.size, inner = gather_.inner, picked = gather_.picked;
     const T* const x = static_cast<const T*>(launch.in[0]);
     const int32_t* const indices = static_cast<const int32_t*>(launch.in[1]);
     T* const y = static_cast<T*>(launch.out[0]);
     launch.parallel.range(count_, kGrain, 64, [&](int64_t begin, int64_t end) {
-      int64_t row = begin / inner_, first = begin % inner_;  // a row is one picked index
-      int64_t outer = row / picked_, j = row % picked_;
+      int64_t row = begin / inner, first = begin % inner;  // a row is one picked index
+      int64_t outer = row / picked, j = row % picked;
       for (int64_t done = begin; done < end;) {
-        const int64_t run = std::min(inner_ - first, end - done), index = indices[j];
-        if (index < 0 || index >= size_) {
+        const int64_t run = std::min(inner - first, end - done), index = indices[j];
+        if (index < 0 || index >= size) {
           std::fill_n(y + done, run, missing);
         } else {
-          const T* const from = x + (outer * size_ + index) * inner_ + first;
+          const T* const from = x + (outer * size + index) * inner + first;
           if (run == 1) {
             y[done] = *from;
           } else {
@@ -62,7 +59,7 @@ class GatherKernel : public Kernel {
         }
         done += run;
         first = 0;
-        if (++j == picked_) {
+        if (++j == picked) {
           j = 0;
           ++outer;
         }
@@ -70,23 +67,12 @@ class GatherKernel : public Kernel {
     });
   }
 
-  int64_t size_, inner_, picked_, count_;
-  int32_t dtype_;
+  const Gather gather_;
+  const int64_t count_;
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> prepare_gather(const OpDesc& desc) {
-  desc.expect_operands(2, 1);
-  expect_params(desc, 1);
-  const ct_type &x = desc.in(0), &indices = desc.in(1);
-  const int axis = axis_param(desc, 0, x.rank);
-  expect_dtype(indices, {CT_INT32}, "indices");
-  std::vector<int64_t> wanted(x.dims, x.dims + axis);
-  wanted.insert(wanted.end(), indices.dims, indices.dims + indices.rank);
-  wanted.insert(wanted.end(), x.dims + axis + 1, x.dims + x.rank);
-  expect_type(desc.out(0), x.dtype, wanted, "the result");
-  return std::make_unique<GatherKernel>(desc, axis);
-}
+std::unique_ptr<Kernel> prepare_gather(const OpDesc& desc) { return std::make_unique<GatherKernel>(desc); }
 
 }  // namespace cotangent::cpu

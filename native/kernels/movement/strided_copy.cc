@@ -36,31 +36,10 @@ void copy_run(T* to, int64_t to_stride, const T* from, int64_t from_stride, int6
 
 }  // namespace
 
-std::vector<int64_t> contiguous_strides(const ct_type& type) {
-  std::vector<int64_t> strides(static_cast<size_t>(type.rank));
-  int64_t stride = 1;
-  for (int32_t i = type.rank - 1; i >= 0; --i) {
-    strides[static_cast<size_t>(i)] = stride;
-    stride *= type.dims[i];
-  }
-  return strides;
-}
-
-StridedCopy::StridedCopy(const std::vector<int64_t>& dims, const std::vector<int64_t>& to_strides,
-                         const std::vector<int64_t>& from_strides, int64_t element)
-    : element_(element), count_(1) {
-  for (size_t i = 0; i < dims.size(); ++i) {
-    count_ *= dims[i];
-    if (dims[i] == 1) continue;
-    const Dim dim{dims[i], to_strides[i], from_strides[i]};
-    if (!dims_.empty() && dims_.back().to == dim.to * dim.size && dims_.back().from == dim.from * dim.size) {
-      dims_.back() = {dims_.back().size * dim.size, dim.to, dim.from};
-    } else {
-      dims_.push_back(dim);
-    }
-  }
-  if (dims_.empty()) dims_.push_back({1, 1, 1});
-  const Dim& inner = dims_.back();
+StridedCopy::StridedCopy(const StridedShape& shape, int64_t element)
+    : dims_(merge_dims(shape)), element_(element), count_(1) {
+  for (const StridedDim& dim : dims_) count_ *= dim.size;
+  const StridedDim& inner = dims_.back();
   if (inner.to != 1 || inner.from <= 1 || inner.size < 4) return;
   for (size_t i = 0; i + 1 < dims_.size(); ++i) {
     if (dims_[i].from == 1 && dims_[i].size >= 4) crossing_ = static_cast<int>(i);
@@ -87,7 +66,7 @@ void StridedCopy::run(Parallel& parallel, void* to, const void* from) const {
 
 void StridedCopy::copy_range(char* to, const char* from, int64_t begin, int64_t end) const {
   const size_t outer = dims_.size() - 1;
-  const Dim& inner = dims_[outer];
+  const StridedDim& inner = dims_[outer];
   int64_t index[CT_MAX_RANK] = {};
   int64_t rest = begin / inner.size, to_offset = 0, from_offset = 0;
   for (size_t i = outer; i-- > 0;) {
@@ -126,7 +105,7 @@ void StridedCopy::copy_tiles(char* to, const char* from, int64_t begin, int64_t 
     for (int64_t tile = begin; tile < end; ++tile) {
       int64_t rest = tile, to_offset = 0, from_offset = 0, sizes[2] = {};  // of the inner and the crossing dim
       for (size_t i = dims_.size(); i-- > 0;) {
-        const Dim& dim = dims_[i];
+        const StridedDim& dim = dims_[i];
         const bool tiled = i == inner || i == crossing;
         const int64_t steps = tiled ? (dim.size + kTile - 1) / kTile : dim.size;
         const int64_t start = rest % steps * (tiled ? kTile : 1);

@@ -1,41 +1,33 @@
-// The one place where strided index arithmetic lives: copying between two views of the same dims, each with its own
-// strides. broadcast, transpose, slice, pad, concatenate, dynamicSlice and dynamicUpdate are all such copies.
+// The one place where the CPU does strided index arithmetic: copying between two views of the same dims, each with its
+// own strides.
 #ifndef COTANGENT_KERNELS_MOVEMENT_STRIDED_COPY_H
 #define COTANGENT_KERNELS_MOVEMENT_STRIDED_COPY_H
 
 #include <cstdint>
 #include <vector>
 
-#include "native/backend/backend.h"
 #include "native/core/parallel.h"
+#include "native/kernels/movement/strided_shape.h"
 
 namespace cotangent::cpu {
 
-// Strides of a C-contiguous array, in elements.
-std::vector<int64_t> contiguous_strides(const ct_type& type);
-
-// How to copy dims elements of `element` bytes from one view to another; strides in elements, 0 repeats. Views of the
-// destination must not overlap themselves. Immutable, made by `prepare`.
+// How to copy elements of `element` bytes from one view to another. Immutable, made by `prepare`.
 class StridedCopy {
  public:
   StridedCopy() = default;
-  StridedCopy(const std::vector<int64_t>& dims, const std::vector<int64_t>& to_strides,
-              const std::vector<int64_t>& from_strides, int64_t element);
+  // The offsets are left to the caller.
+  StridedCopy(const StridedShape& shape, int64_t element);
 
   // `to` and `from` point at the views' first elements. Cuts large copies over `parallel`.
   void run(Parallel& parallel, void* to, const void* from) const;
 
  private:
-  struct Dim {
-    int64_t size, to, from;  // strides in elements
-  };
-
   // Elements [begin, end) in the order of the destination's index.
   void copy_range(char* to, const char* from, int64_t begin, int64_t end) const;
   // Tiles [begin, end) of a copy whose source runs along another dim than its destination.
   void copy_tiles(char* to, const char* from, int64_t begin, int64_t end) const;
 
-  std::vector<Dim> dims_;  // merged: no dim of 1, no two that could be one; the last is the inner one
+  std::vector<StridedDim> dims_;  // merged
   int64_t element_ = 1;
   int64_t count_ = 0;
   int crossing_ = -1;  // the dim that is contiguous in the source, when the copy is a transposition
