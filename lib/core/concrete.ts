@@ -302,9 +302,9 @@ function scalarArray(op: string, value: number | boolean, dtype: DType): TypedAr
 export function scalar(
   value: number | boolean,
   dtype: DType = 'float32',
-  { device }: { readonly device?: DeviceLike } = {},
-): ConcreteTensor {
-  return write(TensorType.of(dtype, []), scalarArray('scalar', value, dtype), device);
+  options: { readonly device?: DeviceLike } = {},
+): Tensor {
+  return write(TensorType.of(dtype, []), scalarArray('scalar', value, dtype), options.device);
 }
 
 /** A plain number as a tensor, which follows the tensors that it meets to their device. Default: float32, or bool. */
