@@ -91,6 +91,11 @@ int32_t device_open(int32_t index, ct_device** device, ct_error* error) {
     Registry& registry = opened->registry;
     register_elementwise(registry);
     register_movement(registry);
+    register_reduce(registry);
+    register_cumulative(registry);
+    register_sort(registry);
+    register_random(registry);
+    register_pooling(registry);
     *device = opened.release();
     return CT_OK;
   });

@@ -12,6 +12,7 @@
 
 #include "native/backend/cpu/check.h"
 #include "native/kernels/cumulative/cumulative_loops.h"
+#include "native/kernels/cumulative/parameters.h"
 #include "native/kernels/reduce/reduce_ops.h"
 
 namespace cotangent::cpu {
@@ -26,12 +27,12 @@ class CumulativeKernel : public Kernel {
   using Partial = typename Op<T>::Partial;
 
  public:
-  CumulativeKernel(const OpDesc& desc, int axis, bool reverse, CumulativeLoops loops)
+  CumulativeKernel(const OpDesc& desc, const LineParameters& line, CumulativeLoops loops)
       : loops_(loops),
-        reverse_(reverse),
-        outer_(product(desc.in(0), 0, axis)),
-        size_(desc.in(0).dims[axis]),
-        inner_(product(desc.in(0), axis + 1, desc.in(0).rank)),
+        reverse_(line.reverse),
+        outer_(line.outer),
+        size_(line.size),
+        inner_(line.inner),
         cut_(blocked && inner_ == 1 && size_ >= 4 * kBlock) {
     estimated_ns = estimate_ns(traffic(desc) + 8.0 * static_cast<double>(element_count(desc.in(0))));
     in_place[0] = 1;
@@ -129,24 +130,18 @@ class CumulativeKernel : public Kernel {
 template <template <class> class Op, Cumulation operation, bool arithmetic>
 std::unique_ptr<Kernel> prepare(const OpDesc& desc) {
   constexpr bool blocked = operation != Cumulation::kProduct;
-  desc.expect_operands(1, 1);
-  expect_params(desc, 2);
-  const ct_type& x = desc.in(0);
-  expect_dtype(x, {CT_FLOAT32, CT_FLOAT64, CT_INT32, CT_UINT32}, "an operand");
-  expect_type(desc.out(0), x.dtype, dims(x), "the result");
-  const int axis = axis_param(desc, 0, x.rank);
-  const bool reverse = flag(desc, 1, "reverse");
-  const CumulativeLoops loops = COTANGENT_SIMD_DISPATCH(cumulative_loops)(operation, x.dtype);
-  switch (x.dtype) {
+  const LineParameters line = LineParameters::of_cumulation(desc);
+  const CumulativeLoops loops = COTANGENT_SIMD_DISPATCH(cumulative_loops)(operation, line.dtype);
+  switch (line.dtype) {
     case CT_FLOAT32:
-      return std::make_unique<CumulativeKernel<Op, float, blocked>>(desc, axis, reverse, loops);
+      return std::make_unique<CumulativeKernel<Op, float, blocked>>(desc, line, loops);
     case CT_FLOAT64:
-      return std::make_unique<CumulativeKernel<Op, double, blocked>>(desc, axis, reverse, loops);
+      return std::make_unique<CumulativeKernel<Op, double, blocked>>(desc, line, loops);
     case CT_INT32:
-      if (!arithmetic) return std::make_unique<CumulativeKernel<Op, int32_t, blocked>>(desc, axis, reverse, loops);
+      if (!arithmetic) return std::make_unique<CumulativeKernel<Op, int32_t, blocked>>(desc, line, loops);
       break;
   }
-  return std::make_unique<CumulativeKernel<Op, uint32_t, blocked>>(desc, axis, reverse, loops);
+  return std::make_unique<CumulativeKernel<Op, uint32_t, blocked>>(desc, line, loops);
 }
 
 }  // namespace

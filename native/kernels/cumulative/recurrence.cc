@@ -5,6 +5,7 @@
 #include "native/backend/cpu/check.h"
 #include "native/kernels/cumulative/cumulative.h"
 #include "native/kernels/cumulative/cumulative_loops.h"
+#include "native/kernels/cumulative/parameters.h"
 
 namespace cotangent::cpu {
 namespace {
@@ -13,13 +14,13 @@ constexpr int64_t kGrain = 8192;  // elements worth a thread
 
 class RecurrenceKernel : public Kernel {
  public:
-  RecurrenceKernel(const OpDesc& desc, int axis, bool reverse)
-      : loops_(COTANGENT_SIMD_DISPATCH(recurrence_loops)(desc.in(0).dtype)),
-        reverse_(reverse),
-        element_(element_bytes(desc.in(0).dtype)),
-        outer_(product(desc.in(0), 0, axis)),
-        size_(desc.in(0).dims[axis]),
-        inner_(product(desc.in(0), axis + 1, desc.in(0).rank)) {
+  RecurrenceKernel(const OpDesc& desc, const LineParameters& line)
+      : loops_(COTANGENT_SIMD_DISPATCH(recurrence_loops)(line.dtype)),
+        reverse_(line.reverse),
+        element_(element_bytes(line.dtype)),
+        outer_(line.outer),
+        size_(line.size),
+        inner_(line.inner) {
     estimated_ns = estimate_ns(traffic(desc) + 16.0 * static_cast<double>(element_count(desc.in(0))));
     in_place[0] = 2;
   }
@@ -64,13 +65,7 @@ class RecurrenceKernel : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> prepare_linear_recurrence(const OpDesc& desc) {
-  desc.expect_operands(2, 1);
-  expect_params(desc, 2);
-  const ct_type& a = desc.in(0);
-  expect_float(a, "an operand");
-  expect_type(desc.in(1), a.dtype, dims(a), "the second operand");
-  expect_type(desc.out(0), a.dtype, dims(a), "the result");
-  return std::make_unique<RecurrenceKernel>(desc, axis_param(desc, 0, a.rank), flag(desc, 1, "reverse"));
+  return std::make_unique<RecurrenceKernel>(desc, LineParameters::of_recurrence(desc));
 }
 
 }  // namespace cotangent::cpu

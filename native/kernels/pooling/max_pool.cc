@@ -3,35 +3,20 @@
 #include <algorithm>
 
 #include "native/backend/cpu/check.h"
+#include "native/kernels/pooling/parameters.h"
 #include "native/kernels/pooling/pool_loops.h"
 #include "native/kernels/pooling/pooling.h"
 
 namespace cotangent::cpu {
 namespace {
 
-struct PoolAxis {
-  int64_t source = 1, result = 1, window = 1, stride = 1, low = 0, dilation = 1;
-
-  int64_t first(int64_t tap) const { return tap * dilation - low; }  // source of result 0
-  // Results [begin, end) whose tap lies inside the source.
-  int64_t begin(int64_t tap) const {
-    const int64_t at = first(tap);
-    return std::min(result, at < 0 ? (-at + stride - 1) / stride : 0);
-  }
-  int64_t end(int64_t tap) const {
-    const int64_t room = source - 1 - first(tap);
-    return room < 0 ? 0 : std::min(result, room / stride + 1);
-  }
-};
-
 template <class T>
 class MaxPoolKernel : public Kernel {
  public:
-  MaxPoolKernel(const OpDesc& desc, int64_t planes, const PoolAxis (&axis)[kPoolAxes]) : planes_(planes) {
-    std::copy(axis, axis + kPoolAxes, axis_);
+  MaxPoolKernel(const OpDesc& desc, const MaxPoolParameters& pool) : planes_(pool.planes) {
+    std::copy(pool.axis, pool.axis + kPoolAxes, axis_);
     loops_ = loops();
-    const double window = static_cast<double>(axis_[0].window * axis_[1].window * axis_[2].window);
-    estimated_ns = estimate_ns(traffic(desc), 4 * window * static_cast<double>(element_count(desc.out(0))));
+    estimated_ns = estimate_ns(traffic(desc), 4 * pool.window() * static_cast<double>(element_count(desc.out(0))));
   }
 
   int pieces(int threads) const override { return pieces_by_time(threads, rows()); }
@@ -133,36 +118,10 @@ class MaxPoolKernel : public Kernel {
 
 }  // namespace
 
-// Parameters: for each of the trailing axes window, then stride, low and dilation likewise.
 std::unique_ptr<Kernel> prepare_max_pool(const OpDesc& desc) {
-  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
-  desc.expect_operands(1, 2);
-  const ct_type &x = desc.in(0), &y = desc.out(0);
-  expect_float(x, "an operand");
-  const int axes = desc.param_count() / 4;
-  if (axes < 1 || axes > kPoolAxes || desc.param_count() != 4 * axes) {
-    fail(CT_INTERNAL, "parameters of 1, 2 or 3 axes", std::to_string(desc.param_count()) + " parameters");
-  }
-  if (x.rank < axes || y.rank != x.rank) fail(CT_SHAPE, "operand and result of one rank", describe(x));
-  PoolAxis axis[kPoolAxes];
-  std::vector<int64_t> wanted = dims(x);
-  const int leading = x.rank - axes;
-  for (int k = 0; k < axes; ++k) {
-    PoolAxis& a = axis[kPoolAxes - axes + k];
-    a.source = blas_size(x.dims[leading + k]);
-    a.result = blas_size(y.dims[leading + k]);
-    wanted[static_cast<size_t>(leading + k)] = a.result;
-    a.window = integer_in(desc, k, 1, kMost, "windows");
-    a.stride = integer_in(desc, axes + k, 1, kMost, "strides");
-    a.low = integer_in(desc, 2 * axes + k, -kMost, kMost, "padding");
-    a.dilation = integer_in(desc, 3 * axes + k, 1, kMost, "dilations");
-  }
-  blas_size(product(x, leading, x.rank));  // places are int32
-  expect_type(y, x.dtype, wanted, "the result");
-  expect_type(desc.out(1), CT_INT32, wanted, "the places");
-  const int64_t planes = product(x, 0, leading);
-  if (x.dtype == CT_FLOAT32) return std::make_unique<MaxPoolKernel<float>>(desc, planes, axis);
-  return std::make_unique<MaxPoolKernel<double>>(desc, planes, axis);
+  const MaxPoolParameters pool(desc);
+  if (pool.dtype == CT_FLOAT32) return std::make_unique<MaxPoolKernel<float>>(desc, pool);
+  return std::make_unique<MaxPoolKernel<double>>(desc, pool);
 }
 
 }  // namespace cotangent::cpu

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "native/backend/cpu/check.h"
+#include "native/kernels/pooling/parameters.h"
 #include "native/kernels/pooling/pooling.h"
 
 namespace cotangent::cpu {
@@ -10,15 +11,10 @@ namespace {
 
 constexpr int64_t kGrain = 16384;  // elements worth a thread
 
-// x [planes, sources], y and index [planes, results].
-struct Places {
-  int64_t planes, sources, results;
-};
-
 template <class T>
 class PoolGatherKernel : public Kernel {
  public:
-  PoolGatherKernel(const OpDesc& desc, const Places& places) : places_(places) {
+  PoolGatherKernel(const OpDesc& desc, const PoolPlaces& places) : places_(places) {
     estimated_ns = estimate_ns(traffic(desc));
   }
 
@@ -39,13 +35,13 @@ class PoolGatherKernel : public Kernel {
   }
 
  private:
-  Places places_;
+  PoolPlaces places_;
 };
 
 template <class T>
 class PoolScatterKernel : public Kernel {
  public:
-  PoolScatterKernel(const OpDesc& desc, const Places& places) : places_(places) {
+  PoolScatterKernel(const OpDesc& desc, const PoolPlaces& places) : places_(places) {
     estimated_ns = estimate_ns(traffic(desc));
   }
 
@@ -68,36 +64,20 @@ class PoolScatterKernel : public Kernel {
   }
 
  private:
-  Places places_;
+  PoolPlaces places_;
 };
-
-// `x` and `y` differ in their trailing axes only; `index` has the dims of y.
-Places read_places(const OpDesc& desc, const ct_type& x, const ct_type& y) {
-  expect_params(desc, 1);
-  expect_float(x, "an operand");
-  const int axes = static_cast<int>(integer_in(desc, 0, 1, kPoolAxes, "a number of axes"));
-  if (x.rank < axes || y.rank != x.rank) fail(CT_SHAPE, "operands of one rank", describe(x) + " and " + describe(y));
-  const int leading = x.rank - axes;
-  std::vector<int64_t> wanted = dims(y);
-  std::copy(x.dims, x.dims + leading, wanted.begin());
-  expect_type(y, x.dtype, wanted, "what is pooled");
-  expect_type(desc.in(1), CT_INT32, wanted, "the places");
-  return {product(x, 0, leading), product(x, leading, x.rank), product(y, leading, y.rank)};
-}
 
 }  // namespace
 
 std::unique_ptr<Kernel> prepare_pool_gather(const OpDesc& desc) {
-  desc.expect_operands(2, 1);
-  const Places places = read_places(desc, desc.in(0), desc.out(0));
-  if (desc.in(0).dtype == CT_FLOAT32) return std::make_unique<PoolGatherKernel<float>>(desc, places);
+  const PoolPlaces places = PoolPlaces::of_gather(desc);
+  if (places.dtype == CT_FLOAT32) return std::make_unique<PoolGatherKernel<float>>(desc, places);
   return std::make_unique<PoolGatherKernel<double>>(desc, places);
 }
 
 std::unique_ptr<Kernel> prepare_pool_scatter(const OpDesc& desc) {
-  desc.expect_operands(2, 1);
-  const Places places = read_places(desc, desc.out(0), desc.in(0));
-  if (desc.in(0).dtype == CT_FLOAT32) return std::make_unique<PoolScatterKernel<float>>(desc, places);
+  const PoolPlaces places = PoolPlaces::of_scatter(desc);
+  if (places.dtype == CT_FLOAT32) return std::make_unique<PoolScatterKernel<float>>(desc, places);
   return std::make_unique<PoolScatterKernel<double>>(desc, places);
 }
 

@@ -9,8 +9,6 @@
 
 namespace cotangent::cpu {
 
-constexpr int kPoolAxes = 3;  // the most trailing axes that windows lie in
-
 std::unique_ptr<Kernel> prepare_max_pool(const OpDesc& desc);
 std::unique_ptr<Kernel> prepare_pool_gather(const OpDesc& desc);
 std::unique_ptr<Kernel> prepare_pool_scatter(const OpDesc& desc);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "native/backend/cpu/check.h"
+#include "native/kernels/random/parameters.h"
 #include "native/kernels/random/random_gamma.h"
 #include "native/kernels/random/random_loops.h"
 
@@ -12,11 +13,11 @@ namespace {
 
 class RandomKernel : public Kernel {
  public:
-  RandomKernel(const OpDesc& desc, Distribution distribution, double ns_per_element)
-      : loop_(COTANGENT_SIMD_DISPATCH(random_loop)(distribution)),
-        keys_(element_count(desc.in(0)) / 2),
-        count_(keys_ == 0 ? 0 : element_count(desc.out(0)) / keys_),
-        element_(element_bytes(desc.out(0).dtype)) {
+  RandomKernel(const RandomParameters& random, double ns_per_element)
+      : loop_(COTANGENT_SIMD_DISPATCH(random_loop)(random.distribution)),
+        keys_(random.keys),
+        count_(random.count),
+        element_(random.element_bytes()) {
     // Every stream makes at least one piece of numbers.
     estimated_ns = estimate_ns(0) + ns_per_element * static_cast<double>(keys_ * std::max(count_, kCut));
   }
@@ -46,39 +47,18 @@ class RandomKernel : public Kernel {
   int64_t keys_, count_, element_;  // count_: numbers of each key
 };
 
-void check(const OpDesc& desc) {
-  desc.expect_operands(1, 1);
-  expect_params(desc, 0);
-  // Keys [.., 2] give a stream each: [.., anything].
-  expect_dtype(desc.in(0), {CT_UINT32}, "the key");
-  const ct_type &keys = desc.in(0), &out = desc.out(0);
-  const int leading = keys.rank - 1;
-  const bool fits = leading >= 0 && keys.dims[leading] == 2 && leading <= out.rank &&
-                    std::equal(keys.dims, keys.dims + leading, out.dims);
-  if (!fits) {
-    fail(CT_SHAPE, "keys [.., 2] and a result that begins with their leading dimensions",
-         describe(keys) + " and " + describe(out));
-  }
-}
-
 std::unique_ptr<Kernel> prepare_bits(const OpDesc& desc) {
-  check(desc);
-  expect_dtype(desc.out(0), {CT_UINT32}, "a result");
-  return std::make_unique<RandomKernel>(desc, Distribution::kBits, 1);
+  return std::make_unique<RandomKernel>(RandomParameters::of_bits(desc), 1);
 }
 
 std::unique_ptr<Kernel> prepare_uniform(const OpDesc& desc) {
-  check(desc);
-  expect_float(desc.out(0), "a result");
-  if (desc.out(0).dtype == CT_FLOAT32) return std::make_unique<RandomKernel>(desc, Distribution::kUniform32, 1);
-  return std::make_unique<RandomKernel>(desc, Distribution::kUniform64, 2);
+  const RandomParameters random = RandomParameters::of_uniform(desc);
+  return std::make_unique<RandomKernel>(random, random.element_bytes() == 4 ? 1 : 2);
 }
 
 std::unique_ptr<Kernel> prepare_normal(const OpDesc& desc) {
-  check(desc);
-  expect_float(desc.out(0), "a result");
-  if (desc.out(0).dtype == CT_FLOAT32) return std::make_unique<RandomKernel>(desc, Distribution::kNormal32, 2);
-  return std::make_unique<RandomKernel>(desc, Distribution::kNormal64, 8);
+  const RandomParameters random = RandomParameters::of_normal(desc);
+  return std::make_unique<RandomKernel>(random, random.element_bytes() == 4 ? 2 : 8);
 }
 
 }  // namespace

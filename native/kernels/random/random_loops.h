@@ -4,11 +4,10 @@
 
 #include <stdint.h>
 
+#include "native/kernels/random/distribution.h"
 #include "native/kernels/simd.h"
 
 namespace cotangent {
-
-enum class Distribution { kBits, kUniform32, kUniform64, kNormal32, kNormal64 };
 
 // Writes `count` elements, the first of which is the first one of `block`.
 using RandomLoop = void (*)(const uint32_t* key, uint64_t block, int64_t count, void* out);

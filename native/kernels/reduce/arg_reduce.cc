@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "native/backend/cpu/check.h"
+#include "native/kernels/reduce/parameters.h"
 #include "native/kernels/reduce/reduce_loops.h"
 
 namespace cotangent::cpu {
@@ -11,12 +12,12 @@ namespace {
 
 class ArgKernel : public Kernel {
  public:
-  ArgKernel(const OpDesc& desc, int axis, ArgLoops loops)
+  ArgKernel(const OpDesc& desc, const ArgReduceParameters& parameters, ArgLoops loops)
       : loops_(loops),
-        outer_(product(desc.in(0), 0, axis)),
-        size_(desc.in(0).dims[axis]),
-        inner_(product(desc.in(0), axis + 1, desc.in(0).rank)),
-        element_(element_bytes(desc.in(0).dtype)) {
+        outer_(parameters.stage.outer),
+        size_(parameters.stage.size),
+        inner_(parameters.stage.inner),
+        element_(element_bytes(parameters.dtype)) {
     estimated_ns = estimate_ns(2 * traffic(desc));
   }
 
@@ -48,17 +49,9 @@ class ArgKernel : public Kernel {
 };
 
 std::unique_ptr<Kernel> prepare(const OpDesc& desc, Reduction reduction) {
-  desc.expect_operands(1, 1);
-  expect_params(desc, 1);
-  const ct_type& in = desc.in(0);
-  const int axis = axis_param(desc, 0, in.rank);
-  if (in.dims[axis] < 1 || in.dims[axis] > INT32_MAX) {
-    fail(CT_SHAPE, "between 1 and 2^31 - 1 elements along axis " + std::to_string(axis), describe(in));
-  }
-  std::vector<int64_t> wanted = dims(in);
-  wanted.erase(wanted.begin() + axis);
-  expect_type(desc.out(0), CT_INT32, wanted, "the result");
-  return std::make_unique<ArgKernel>(desc, axis, COTANGENT_SIMD_DISPATCH(arg_loops)(reduction, in.dtype));
+  const ArgReduceParameters parameters(desc);
+  const ArgLoops loops = COTANGENT_SIMD_DISPATCH(arg_loops)(reduction, parameters.dtype);
+  return std::make_unique<ArgKernel>(desc, parameters, loops);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // reduceSum, reduceProd, reduceMax and reduceMin over any axes.
 //
-// The dims are merged into alternating groups of kept and reduced ones; each reduced group, innermost first, is one
-// stage [outer, size, inner] -> [outer, inner]. Long stages are cut into chunks of a length that depends on the shape
+// Long stages are cut into chunks of a length that depends on the shape
 // alone, and the chunks' partial results are combined pairwise: the bits do not depend on the number of threads, and
 // the error of a float sum is at most (20 + log2(chunks)) eps sum|x| a stage (float32: 20 eps, its partial results
 // being double).
@@ -10,6 +9,7 @@
 #include "native/backend/cpu/check.h"
 #include "native/kernels/movement/strided_copy.h"
 #include "native/kernels/reduce/arg_reduce.h"
+#include "native/kernels/reduce/parameters.h"
 #include "native/kernels/reduce/reducer.h"
 
 namespace cotangent::cpu {
@@ -20,39 +20,11 @@ constexpr int64_t kAlignment = 64;
 
 int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
-std::vector<ReduceStage> make_stages(const ct_type& in, unsigned reduced) {
-  struct Group {
-    int64_t size;
-    bool reduced;
-  };
-  std::vector<Group> groups;
-  for (int32_t i = 0; i < in.rank; ++i) {
-    if (in.dims[i] == 1) continue;
-    const bool is_reduced = reduced >> i & 1;
-    if (!groups.empty() && groups.back().reduced == is_reduced) {
-      groups.back().size *= in.dims[i];
-    } else {
-      groups.push_back({in.dims[i], is_reduced});
-    }
-  }
-  std::vector<ReduceStage> stages;
-  int64_t inner = 1;
-  for (size_t g = groups.size(); g-- > 0;) {
-    if (!groups[g].reduced) {
-      inner *= groups[g].size;
-      continue;
-    }
-    int64_t outer = 1;
-    for (size_t k = 0; k < g; ++k) outer *= groups[k].size;
-    stages.push_back(ReduceStage::make(outer, groups[g].size, inner));
-  }
-  return stages;
-}
-
 class ReduceKernel : public Kernel {
  public:
-  ReduceKernel(const OpDesc& desc, std::vector<ReduceStage> stages, const Reducer& reducer)
-      : stages_(std::move(stages)), reducer_(reducer), bytes_(byte_count(desc.out(0))) {
+  ReduceKernel(const OpDesc& desc, const std::vector<ReduceShape>& stages, const Reducer& reducer)
+      : reducer_(reducer), bytes_(byte_count(desc.out(0))) {
+    for (const auto& [outer, size, inner] : stages) stages_.push_back(ReduceStage::make(outer, size, inner));
     estimated_ns = estimate_ns(traffic(desc));
     for (size_t s = 0; s < stages_.size(); ++s) {
       offsets_.push_back(workspace_);
@@ -142,32 +114,11 @@ class ReduceKernel : public Kernel {
   std::vector<int64_t> offsets_;  // of the stages' results in the workspace
 };
 
-unsigned reduced_axes(const OpDesc& desc) {
-  const ct_type& in = desc.in(0);
-  unsigned reduced = 0;
-  int64_t previous = -1;
-  for (int k = 0; k < desc.param_count(); ++k) {
-    previous = integer_in(desc, k, previous + 1, in.rank - 1, "ascending axes");
-    reduced |= 1u << previous;
-  }
-  std::vector<int64_t> wanted;
-  for (int32_t i = 0; i < in.rank; ++i) {
-    if (!(reduced >> i & 1)) wanted.push_back(in.dims[i]);
-  }
-  expect_type(desc.out(0), in.dtype, wanted, "the result");
-  return reduced;
-}
-
 template <Reduction reduction>
 std::unique_ptr<Kernel> prepare_reduce(const OpDesc& desc) {
   constexpr bool kArithmetic = reduction == Reduction::kSum || reduction == Reduction::kProduct;
-  desc.expect_operands(1, 1);
-  const int32_t dtype = desc.in(0).dtype;
-  if (kArithmetic) {
-    expect_dtype(desc.in(0), {CT_FLOAT32, CT_FLOAT64, CT_INT32, CT_UINT32}, "an operand");
-  }
-  std::vector<ReduceStage> stages = make_stages(desc.in(0), reduced_axes(desc));
-  return std::make_unique<ReduceKernel>(desc, std::move(stages), make_reducer(reduction, dtype));
+  const ReduceParameters reduce(desc, kArithmetic);
+  return std::make_unique<ReduceKernel>(desc, reduce.stages, make_reducer(reduction, reduce.dtype));
 }
 
 }  // namespace

@@ -1,8 +1,11 @@
-// The operators of the reductions. Internal linkage: this header is compiled once per SIMD target and by plain files.
+// The operators of the reductions. Internal linkage: this header is compiled once per SIMD target, by plain files and
+// for devices.
 #ifndef COTANGENT_KERNELS_REDUCE_REDUCE_OPS_H
 #define COTANGENT_KERNELS_REDUCE_REDUCE_OPS_H
 
 #include <stdint.h>
+
+#include "native/kernels/elementwise/lane.h"
 
 namespace cotangent {
 namespace {
@@ -54,7 +57,7 @@ struct SumOf {
   static constexpr bool kRounds = Limits<T>::kFloating;
   static constexpr T kIdentity = 0;
   template <class V>
-  static inline V of(V a, V b) {
+  COTANGENT_MEMBER V of(V a, V b) {
     return a + b;
   }
 };
@@ -65,7 +68,7 @@ struct ProductOf {
   static constexpr bool kRounds = Limits<T>::kFloating;
   static constexpr T kIdentity = 1;
   template <class V>
-  static inline V of(V a, V b) {
+  COTANGENT_MEMBER V of(V a, V b) {
     return a * b;
   }
 };
@@ -76,7 +79,7 @@ struct MaxOf {
   static constexpr bool kRounds = false;
   static constexpr T kIdentity = Limits<T>::kLow;
   template <class V>
-  static inline V of(V a, V b) {
+  COTANGENT_MEMBER V of(V a, V b) {
     const V larger = b > a ? b : a;  // a, when it is NaN
     if constexpr (Limits<T>::kFloating) return b != b ? b : larger;
     return larger;
@@ -89,7 +92,7 @@ struct MinOf {
   static constexpr bool kRounds = false;
   static constexpr T kIdentity = Limits<T>::kHigh;
   template <class V>
-  static inline V of(V a, V b) {
+  COTANGENT_MEMBER V of(V a, V b) {
     const V smaller = b < a ? b : a;
     if constexpr (Limits<T>::kFloating) return b != b ? b : smaller;
     return smaller;

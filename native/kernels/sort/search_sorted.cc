@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "native/backend/cpu/check.h"
+#include "native/kernels/sort/parameters.h"
 #include "native/kernels/sort/sort.h"
 #include "native/kernels/sort/sort_keys.h"
 
@@ -13,11 +14,8 @@ namespace {
 template <class T>
 class SearchKernel : public Kernel {
  public:
-  SearchKernel(const OpDesc& desc, bool right)
-      : right_(right),
-        size_(desc.in(0).dims[desc.in(0).rank - 1]),
-        values_(desc.in(1).dims[desc.in(1).rank - 1]),
-        count_(element_count(desc.in(1))) {
+  SearchKernel(const OpDesc& desc, const SearchParameters& search)
+      : right_(search.right), size_(search.size), values_(search.values), count_(search.count) {
     double steps = 1;
     for (int64_t n = size_; n > 0; n /= 2) ++steps;
     estimated_ns = estimate_ns(traffic(desc)) + 2 * steps * static_cast<double>(count_);
@@ -61,29 +59,18 @@ class SearchKernel : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> prepare_search_sorted(const OpDesc& desc) {
-  desc.expect_operands(2, 1);
-  expect_params(desc, 1);
-  const ct_type &sorted = desc.in(0), &values = desc.in(1);
-  if (sorted.rank < 1) fail(CT_SHAPE, "a rank of at least 1", describe(sorted));
-  if (sorted.dims[sorted.rank - 1] > std::numeric_limits<int32_t>::max()) {
-    fail(CT_SHAPE, "below 2^31 sorted elements", describe(sorted));
-  }
-  std::vector<int64_t> wanted = dims(sorted);
-  wanted.back() = values.rank == sorted.rank ? values.dims[values.rank - 1] : 0;
-  expect_type(values, sorted.dtype, wanted, "the values");
-  expect_type(desc.out(0), CT_INT32, wanted, "the result");
-  const bool right = flag(desc, 0, "right");
-  switch (sorted.dtype) {
+  const SearchParameters search(desc);
+  switch (search.dtype) {
     case CT_FLOAT32:
-      return std::make_unique<SearchKernel<float>>(desc, right);
+      return std::make_unique<SearchKernel<float>>(desc, search);
     case CT_FLOAT64:
-      return std::make_unique<SearchKernel<double>>(desc, right);
+      return std::make_unique<SearchKernel<double>>(desc, search);
     case CT_INT32:
-      return std::make_unique<SearchKernel<int32_t>>(desc, right);
+      return std::make_unique<SearchKernel<int32_t>>(desc, search);
     case CT_UINT32:
-      return std::make_unique<SearchKernel<uint32_t>>(desc, right);
+      return std::make_unique<SearchKernel<uint32_t>>(desc, search);
   }
-  return std::make_unique<SearchKernel<uint8_t>>(desc, right);
+  return std::make_unique<SearchKernel<uint8_t>>(desc, search);
 }
 
 }  // namespace cotangent::cpu

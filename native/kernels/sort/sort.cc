@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "native/backend/cpu/check.h"
+#include "native/kernels/sort/parameters.h"
 #include "native/kernels/sort/radix.h"
 
 namespace cotangent::cpu {
@@ -22,10 +23,8 @@ class SortKernel : public Kernel {
   using Radix = RadixSort<T, descending>;
 
  public:
-  SortKernel(const OpDesc& desc, int axis)
-      : outer_(product(desc.in(0), 0, axis)),
-        size_(desc.in(0).dims[axis]),
-        inner_(product(desc.in(0), axis + 1, desc.in(0).rank)) {
+  SortKernel(const OpDesc& desc, const SortParameters& sort)
+      : outer_(sort.outer), size_(sort.size), inner_(sort.inner) {
     const double passes = size_ < kShort ? 4 : Radix::kPasses + 1;
     estimated_ns = estimate_ns(0) + 4 * passes * static_cast<double>(element_count(desc.in(0)));
   }
@@ -102,35 +101,26 @@ class SortKernel : public Kernel {
 };
 
 template <class T>
-std::unique_ptr<Kernel> make(const OpDesc& desc, int axis, bool descending) {
-  if (descending) return std::make_unique<SortKernel<T, true>>(desc, axis);
-  return std::make_unique<SortKernel<T, false>>(desc, axis);
+std::unique_ptr<Kernel> make(const OpDesc& desc, const SortParameters& sort) {
+  if (sort.descending) return std::make_unique<SortKernel<T, true>>(desc, sort);
+  return std::make_unique<SortKernel<T, false>>(desc, sort);
 }
 
 }  // namespace
 
 std::unique_ptr<Kernel> prepare_sort(const OpDesc& desc) {
-  desc.expect_operands(1, 2);
-  expect_params(desc, 2);
-  const ct_type& x = desc.in(0);
-  const int axis = axis_param(desc, 0, x.rank);
-  const bool descending = flag(desc, 1, "descending");
-  if (x.dims[axis] > std::numeric_limits<int32_t>::max()) {
-    fail(CT_SHAPE, "below 2^31 elements along axis " + std::to_string(axis), describe(x));
-  }
-  expect_type(desc.out(0), x.dtype, dims(x), "the sorted elements");
-  expect_type(desc.out(1), CT_INT32, dims(x), "their places");
-  switch (x.dtype) {
+  const SortParameters sort = SortParameters::of_sort(desc);
+  switch (sort.dtype) {
     case CT_FLOAT32:
-      return make<float>(desc, axis, descending);
+      return make<float>(desc, sort);
     case CT_FLOAT64:
-      return make<double>(desc, axis, descending);
+      return make<double>(desc, sort);
     case CT_INT32:
-      return make<int32_t>(desc, axis, descending);
+      return make<int32_t>(desc, sort);
     case CT_UINT32:
-      return make<uint32_t>(desc, axis, descending);
+      return make<uint32_t>(desc, sort);
   }
-  return make<uint8_t>(desc, axis, descending);
+  return make<uint8_t>(desc, sort);
 }
 
 void register_sort(Registry& registry) {

@@ -3,10 +3,11 @@
 #define COTANGENT_KERNELS_SORT_SORT_KEYS_H
 
 #include <cstdint>
-#include <cstring>
 #include <type_traits>
 
-namespace cotangent::cpu {
+#include "native/kernels/elementwise/lane.h"
+
+namespace cotangent {
 
 template <class T>
 struct KeyOf {
@@ -22,14 +23,14 @@ using Key = typename KeyOf<T>::Type;
 
 // NaN has the largest key in both directions.
 template <class T, bool descending>
-Key<T> key_of(T x) {
+COTANGENT_FN Key<T> key_of(T x) {
   using K = Key<T>;
   constexpr K kSign = K(1) << (8 * sizeof(K) - 1);
   K key;
   if constexpr (std::is_floating_point_v<T>) {
     if (x != x) return ~K(0);
     const T canonical = x + T(0);  // -0 becomes 0
-    std::memcpy(&key, &canonical, sizeof key);
+    __builtin_memcpy(&key, &canonical, sizeof key);
     key ^= (K(0) - (key >> (8 * sizeof(K) - 1))) | kSign;
   } else if constexpr (std::is_signed_v<T>) {
     key = static_cast<K>(x) ^ kSign;
@@ -41,14 +42,14 @@ Key<T> key_of(T x) {
 
 // The element of a key. Not for floats that are NaN or -0, which share their key with others.
 template <class T, bool descending>
-T element_of(Key<T> key) {
+COTANGENT_FN T element_of(Key<T> key) {
   using K = Key<T>;
   constexpr K kSign = K(1) << (8 * sizeof(K) - 1);
   if (descending) key = static_cast<K>(~key);
   if constexpr (std::is_floating_point_v<T>) {
     key ^= (key & kSign) ? kSign : ~K(0);
     T x;
-    std::memcpy(&x, &key, sizeof x);
+    __builtin_memcpy(&x, &key, sizeof x);
     return x;
   } else if constexpr (std::is_signed_v<T>) {
     return static_cast<T>(key ^ kSign);
@@ -59,10 +60,10 @@ T element_of(Key<T> key) {
 
 // Whether `element_of` gives back other bits than `key_of` was given.
 template <class T>
-bool loses_bits(T x) {
+COTANGENT_FN bool loses_bits(T x) {
   if constexpr (std::is_floating_point_v<T>) {
     Key<T> bits;
-    std::memcpy(&bits, &x, sizeof bits);
+    __builtin_memcpy(&bits, &x, sizeof bits);
     return (x != x) | (bits == Key<T>(1) << (8 * sizeof bits - 1));
   } else {
     return false;
@@ -77,6 +78,6 @@ struct Item {
   friend bool operator<(const Item& a, const Item& b) { return a.key < b.key || (a.key == b.key && a.place < b.place); }
 };
 
-}  // namespace cotangent::cpu
+}  // namespace cotangent
 
 #endif

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "native/backend/cpu/check.h"
+#include "native/kernels/sort/parameters.h"
 #include "native/kernels/sort/sort.h"
 #include "native/kernels/sort/sort_keys.h"
 
@@ -19,12 +20,12 @@ class TopKKernel : public Kernel {
   using K = Key<T>;
 
  public:
-  TopKKernel(const OpDesc& desc, int axis, int64_t k)
-      : outer_(product(desc.in(0), 0, axis)),
-        size_(desc.in(0).dims[axis]),
-        inner_(product(desc.in(0), axis + 1, desc.in(0).rank)),
-        k_(k),
-        room_(std::min(size_, std::max<int64_t>(2 * k, 256))) {
+  TopKKernel(const OpDesc& desc, const SortParameters& sort)
+      : outer_(sort.outer),
+        size_(sort.size),
+        inner_(sort.inner),
+        k_(sort.k),
+        room_(std::min(size_, std::max<int64_t>(2 * k_, 256))) {
     const double candidates = static_cast<double>(lines() * k_);
     estimated_ns = estimate_ns(traffic(desc)) + static_cast<double>(element_count(desc.in(0))) + 40 * candidates;
   }
@@ -115,38 +116,26 @@ class TopKKernel : public Kernel {
 };
 
 template <class T>
-std::unique_ptr<Kernel> make(const OpDesc& desc, int axis, int64_t k, bool descending) {
-  if (descending) return std::make_unique<TopKKernel<T, true>>(desc, axis, k);
-  return std::make_unique<TopKKernel<T, false>>(desc, axis, k);
+std::unique_ptr<Kernel> make(const OpDesc& desc, const SortParameters& sort) {
+  if (sort.descending) return std::make_unique<TopKKernel<T, true>>(desc, sort);
+  return std::make_unique<TopKKernel<T, false>>(desc, sort);
 }
 
 }  // namespace
 
 std::unique_ptr<Kernel> prepare_top_k(const OpDesc& desc) {
-  desc.expect_operands(1, 2);
-  expect_params(desc, 3);
-  const ct_type& x = desc.in(0);
-  const int axis = axis_param(desc, 0, x.rank);
-  const int64_t k = integer_in(desc, 1, 0, x.dims[axis], "k");
-  const bool descending = flag(desc, 2, "descending");
-  if (x.dims[axis] >= std::numeric_limits<int32_t>::max()) {
-    fail(CT_SHAPE, "below 2^31 - 1 elements along axis " + std::to_string(axis), describe(x));
-  }
-  std::vector<int64_t> wanted = dims(x);
-  wanted[static_cast<size_t>(axis)] = k;
-  expect_type(desc.out(0), x.dtype, wanted, "the elements");
-  expect_type(desc.out(1), CT_INT32, wanted, "their places");
-  switch (x.dtype) {
+  const SortParameters sort = SortParameters::of_top_k(desc);
+  switch (sort.dtype) {
     case CT_FLOAT32:
-      return make<float>(desc, axis, k, descending);
+      return make<float>(desc, sort);
     case CT_FLOAT64:
-      return make<double>(desc, axis, k, descending);
+      return make<double>(desc, sort);
     case CT_INT32:
-      return make<int32_t>(desc, axis, k, descending);
+      return make<int32_t>(desc, sort);
     case CT_UINT32:
-      return make<uint32_t>(desc, axis, k, descending);
+      return make<uint32_t>(desc, sort);
   }
-  return make<uint8_t>(desc, axis, k, descending);
+  return make<uint8_t>(desc, sort);
 }
 
 }  // namespace cotangent::cpu

@@ -1,0 +1,8 @@
+#include "native/kernels/reduce/combining.h"
+#include "native/kernels/reduce/reduce_cuda.h"
+
+namespace cotangent::cuda {
+
+std::unique_ptr<Kernel> prepare_reduce_max(const OpDesc& desc, Device&) { return prepare_order<MaxOf>(desc); }
+
+}  // namespace cotangent::cuda
