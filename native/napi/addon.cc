@@ -344,7 +344,8 @@ class Addon final : public Napi::Addon<Addon> {
     result["blas"] = cpu::blas::description();
     result["threads"] = pool_threads();
     result["hardwareThreads"] = hardware_threads();
-    result["blasFaults"] = strings(env_, cpu::blas::self_check());
+    static const std::vector<std::string> faults = cpu::blas::self_check();  // takes a while, and does not change
+    result["blasFaults"] = strings(env_, faults);
     return result;
   }
 
