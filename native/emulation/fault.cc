@@ -40,6 +40,10 @@ int pending_code;
 void* pending_address;
 
 [[noreturn]] void fail_lane_after_signal() {
+  if (pending_signal == SIGFPE && pending_code == FPE_INTDIV) {
+    scheduler::fail_lane(cudaErrorLaunchFailure,
+                         "an integer division by zero, whose result the device leaves undefined");
+  }
   if (pending_signal == SIGFPE) {
     scheduler::fail_lane(cudaErrorLaunchFailure,
                          "an invalid floating-point operation, as of a signalling NaN: memory used before it was set?");

@@ -38,7 +38,8 @@ bool Mark::reached() const { return stream == nullptr || stream->completed >= se
 
 namespace {
 
-// What may wait before the oldest runs.
+// What may wait in a stream before the older half of it runs. Half, because memory is opened and closed for each such
+// run.
 constexpr uint64_t kMostQueued = 256;
 
 struct State {
@@ -111,9 +112,10 @@ void push(const std::shared_ptr<Stream>& stream, Operation operation) {
   }
   stream->queue.push_back(std::move(operation));
   ++stream->submitted;
-  if (s.depth > 0) return;
+  const bool full = stream->submitted - stream->completed > kMostQueued;
+  if (s.depth > 0 || !(full || random_order())) return;
   const DeviceWork work_frame;
-  while (stream->submitted - stream->completed > kMostQueued) step(*stream);
+  while (full && stream->submitted - stream->completed > kMostQueued / 2) step(*stream);
   run_ahead();
 }
 

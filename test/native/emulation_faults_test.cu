@@ -462,6 +462,14 @@ void trap(bool wrong) {
   expect(out.get(), 3);
 }
 
+__global__ void divide_kernel(int* x, int by) { x[threadIdx.x] = 6 / (by - static_cast<int>(threadIdx.x)); }
+
+void integer_division(bool wrong) {
+  const Array<int> x(2);
+  OK(launch(1, 2, 0, nullptr, divide_kernel, x.data(), wrong ? 1 : 2));
+  OK(cudaDeviceSynchronize());
+}
+
 __attribute__((noinline)) int descend(int depth) {
   volatile char frame[1024];
   frame[0] = static_cast<char>(depth);
@@ -501,6 +509,13 @@ struct Case {
   const char* says;  // in the output of the wrong twin
 };
 
+// Where the processor stops at such operations.
+#if defined(__x86_64__)
+constexpr int kTrapping = kPlain;
+#else
+constexpr int kTrapping = 0;
+#endif
+
 #define CASE(name, flavours, says) {#name, name, flavours, says}
 constexpr const char *kWrongValue = "wrong value", *kRace = "ThreadSanitizer: data race",
                      *kPoisoned = "AddressSanitizer: use-after-poison";
@@ -517,10 +532,10 @@ const Case kCases[] = {
     CASE(read_before_start, kPlain, "byte -4 of a device allocation"),
     CASE(shared_out_of_bounds, kPlain, "a write past the end of a shared array of 120 bytes"),
     CASE(shared_out_of_bounds, kAddress, kPoisoned),
-    CASE(uninitialised_shared, kPlain, "an invalid floating-point operation"),
+    CASE(uninitialised_shared, kTrapping, "an invalid floating-point operation"),
     CASE(uninitialised_shared_value, kPlain | kAddress, kWrongValue),
     CASE(uninitialised_global, kPlain | kAddress, kWrongValue),
-    CASE(uninitialised_global_trap, kPlain, "an invalid floating-point operation"),
+    CASE(uninitialised_global_trap, kTrapping, "an invalid floating-point operation"),
     CASE(divergent_barrier, kPlain | kAddress | kThread, "a divergent __syncthreads"),
     CASE(deadlock, kPlain | kAddress | kThread, "a deadlock"),
     CASE(unequal_masks, kPlain | kAddress | kThread, "unequal warp operations: a shuffle with mask 0x"),
@@ -545,6 +560,7 @@ const Case kCases[] = {
     CASE(staging_reused_early, kPlain, kWrongValue),
     CASE(failed_allocation, kPlain, "an access to (nil)"),
     CASE(trap, kPlain, "__trap at"),
+    CASE(integer_division, kTrapping, "an integer division by zero"),
     CASE(stack_overflow, kPlain, "the lane's stack overflowed"),
 };
 

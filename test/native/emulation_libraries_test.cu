@@ -429,7 +429,12 @@ void queue_and_faults(cublasHandle_t handle, cudaStream_t stream) {
     CHECK(cudaStreamSynchronize(stream) == cudaErrorIllegalAddress, "not seen");
     CHECK_FAULT("cublas gemm: operand B of 288 bytes");
   }
-  emulation::reset();
+  OK(cudaDeviceReset());
+  BLAS(cublasSetStream(handle, nullptr));
+  const Array<float> a(std::vector<float>(64, 1.0f)), b(std::vector<float>(64, 1.0f));
+  BLAS(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, 8, 8, 8, &one, a.data(), 8, b.data(), 8, &zero, a.data(), 8));
+  CHECK(cudaDeviceSynchronize() == cudaErrorLaunchFailure, "not seen");
+  CHECK_FAULT("cublas gemm: C is in place of A");
 }
 
 int main() {

@@ -50,7 +50,9 @@ cublasStatus_t gemm(cublasHandle_t handle, const Product& p, const T* alpha, con
     const T alpha_now = alpha_value(operands, "alpha"), beta_now = beta_value(operands, "beta");
     operands.matrices("A", a, p.rows_a(), p.columns_a(), p.lda, stride_a, batch);
     operands.matrices("B", b, p.rows_b(), p.columns_b(), p.ldb, stride_b, batch);
-    if (!operands.matrices("C", c, p.m, p.n, p.ldc, stride_c, batch)) return;
+    operands.matrices("C", c, p.m, p.n, p.ldc, stride_c, batch);
+    operands.distinct("C", c, "A", a);
+    if (!operands.distinct("C", c, "B", b)) return;
     for (int64_t i = 0; i < batch; ++i)
       p.run(alpha_now, a + i * stride_a, b + i * stride_b, beta_now, c + i * stride_c);
   });
@@ -71,7 +73,9 @@ cublasStatus_t gemm_batched(cublasHandle_t handle, const Product& p, const T* al
     for (int64_t i = 0; i < batch; ++i) {
       operands.matrix("A[i]", a[i], p.rows_a(), p.columns_a(), p.lda);
       operands.matrix("B[i]", b[i], p.rows_b(), p.columns_b(), p.ldb);
-      if (!operands.matrix("C[i]", c[i], p.m, p.n, p.ldc)) return;
+      operands.matrix("C[i]", c[i], p.m, p.n, p.ldc);
+      operands.distinct("C[i]", c[i], "A[i]", a[i]);
+      if (!operands.distinct("C[i]", c[i], "B[i]", b[i])) return;
       p.run(alpha_now, a[i], b[i], beta_now, c[i]);
     }
   });

@@ -46,6 +46,13 @@ bool stream_exists(cudaStream_t handle) {
   return streams::find(handle) != nullptr;
 }
 
+bool Operands::distinct(const char* result, const void* result_data, const char* operand, const void* operand_data) {
+  if (!ok_ || result_data != operand_data) return ok_;
+  ok_ = false;
+  fault::report(cudaErrorLaunchFailure, std::string(function_) + ": " + result + " is in place of " + operand);
+  return false;
+}
+
 bool Operands::require(const char* name, const void* data, size_t bytes) {
   if (!ok_) return false;
   if (memory::owns(data) ? memory::room(data) >= bytes : memory::is_host(data)) {

@@ -46,6 +46,8 @@ class Operands {
     return require(name, data,
                    static_cast<size_t>((batch - 1) * batch_stride + (columns - 1) * stride + rows) * sizeof(T));
   }
+  // A result that may not lie in place of an operand.
+  bool distinct(const char* result, const void* result_data, const char* operand, const void* operand_data);
   bool ok() const { return ok_; }
 
  private:
