@@ -100,7 +100,7 @@ void check_lu(int32_t dtype, int64_t batch, int64_t n, int cut, Random& random) 
                                                             : 0.0; },
         [&](int64_t p, int64_t j) { return p <= j ? factors(p, j) : 0.0; },
         [&](int64_t i, int64_t j) { return matrix(static_cast<int64_t>(permutation[i]), j); });
-    CHECK(worst <= allowed(dtype, n), "lu %s n %d: residual %g", cpu::dtype_name(dtype), static_cast<int>(n), worst);
+    CHECK(worst <= allowed(dtype, n), "lu %s n %d: residual %g", dtype_name(dtype), static_cast<int>(n), worst);
   }
 }
 

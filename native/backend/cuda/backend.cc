@@ -96,6 +96,9 @@ int32_t device_open(int32_t index, ct_device** device, ct_error* error) {
     register_sort(registry);
     register_random(registry);
     register_pooling(registry);
+    register_matmul(registry);
+    register_linalg(registry);
+    register_convolution(registry);
     *device = opened.release();
     return CT_OK;
   });

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 namespace cotangent::cpu {
 namespace {
@@ -28,44 +27,6 @@ void copy_row(T* to, int64_t length, const T* from, int64_t source, int64_t firs
 }
 
 }  // namespace
-
-GatherAxis::GatherAxis(const ConvAxis& from, Gather gather) {
-  const bool forward = gather == Gather::kOutputFromInput;
-  kernel = from.kernel;
-  result = forward ? from.output : from.input;
-  source = forward ? from.input : from.output;
-  const int64_t a = forward ? from.stride : from.input_dilation, b = forward ? from.input_dilation : from.stride;
-  const int64_t divisor = std::gcd(a, b);
-  step = a / divisor;
-  interval = b / divisor;
-  phases = std::min(interval, result);
-  taps.resize(static_cast<size_t>(phases));
-  bool any = false;
-  int64_t highest = 0;
-  for (int64_t phase = 0; phase < phases; ++phase) {
-    for (int64_t k = 0; k < from.kernel; ++k) {
-      const int64_t shift = k * from.kernel_dilation - from.low;
-      const int64_t scaled = a * phase + (forward ? shift : -shift);
-      if (scaled % b != 0) continue;
-      const int64_t offset = scaled / b;
-      taps[static_cast<size_t>(phase)].push_back({k, offset});
-      lowest = any ? std::min(lowest, offset) : offset;
-      highest = any ? std::max(highest, offset) : offset;
-      any = true;
-    }
-  }
-  reach = highest - lowest;
-  for (const std::vector<Tap>& list : taps) {
-    for (const Tap& tap : list) remainders.push_back((tap.offset - lowest) % step);
-  }
-  std::sort(remainders.begin(), remainders.end());
-  remainders.erase(std::unique(remainders.begin(), remainders.end()), remainders.end());
-}
-
-int64_t GatherAxis::plane_of(int64_t offset) const {
-  const int64_t remainder = (offset - lowest) % step;
-  return std::lower_bound(remainders.begin(), remainders.end(), remainder) - remainders.begin();
-}
 
 GatherPlan::GatherPlan(const ConvShape& shape, Gather gather, int64_t channels, int64_t element, int64_t wanted) {
   for (int k = 0; k < kSpatialAxes; ++k) axis_[k] = GatherAxis(shape.axis[k], gather);

@@ -1,9 +1,7 @@
-// How results of a convolution read their sources. Along an axis, result r, tap k and source q belong together when
-// q b = a r + t(k); with a, b divided by their greatest common divisor, the results r = phase + b m of one phase read
-// sources a m + offset(k). So strides and dilations of every kind become plain sums over shifted copies of the source:
-// the source is copied into planes, one for each remainder of q modulo a, framed with zeros, and then a tap is an
-// offset into the copy, the same for every result of a phase. Nothing is stuffed with zeros but the frame, and no
-// product with a stuffed zero is computed.
+// The copy that results of a convolution are read from. The source is copied into planes, one for each remainder of a
+// source's index modulo the axis's step (GatherAxis), framed with zeros, and then a tap is an offset into the copy, the
+// same for every result of a phase. Nothing is stuffed with zeros but the frame, and no product with a stuffed zero is
+// computed.
 #ifndef COTANGENT_KERNELS_CONVOLUTION_GATHER_PLAN_H
 #define COTANGENT_KERNELS_CONVOLUTION_GATHER_PLAN_H
 
@@ -11,27 +9,6 @@
 #include "native/kernels/convolution/convolution.h"
 
 namespace cotangent::cpu {
-
-struct GatherAxis {
-  struct Tap {
-    int64_t kernel, offset;
-  };
-
-  GatherAxis() = default;
-  GatherAxis(const ConvAxis& axis, Gather gather);
-
-  int64_t result = 1, source = 1, kernel = 1;  // lengths
-  int64_t step = 1;                            // a
-  int64_t phases = 1;                          // b, or fewer when there are not as many results
-  int64_t interval = 1;                        // b
-  int64_t lowest = 0, reach = 0;               // smallest offset, and how much larger the largest is
-  std::vector<std::vector<Tap>> taps;          // by phase
-  std::vector<int64_t> remainders;             // of (offset - lowest) modulo step that occur, ascending: one plane each
-
-  // Results of a phase.
-  int64_t count(int64_t phase) const { return (result - phase + interval - 1) / interval; }
-  int64_t plane_of(int64_t offset) const;
-};
 
 // The results of one phase on each axis, and their taps as offsets into a copied channel.
 struct GatherPhase {

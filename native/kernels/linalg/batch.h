@@ -9,38 +9,13 @@
 #include <utility>
 
 #include "native/backend/cpu/check.h"
+#include "native/kernels/linalg/shapes.h"
+#include "native/kernels/linalg/spectrum.h"
 #include "native/kernels/movement/transpose_tile.h"
 
 namespace cotangent::cpu {
 
 constexpr double kPartFlops = 500e3;  // work that is worth a thread
-
-// Matrices [B.., rows, columns].
-struct Matrices {
-  int64_t batch;
-  int rows, columns;
-  int64_t size() const { return static_cast<int64_t>(rows) * columns; }
-  int small() const { return std::min(rows, columns); }
-};
-
-inline Matrices matrices(const ct_type& type) {
-  expect_float(type, "an operand");
-  if (type.rank < 2) fail(CT_SHAPE, "matrices", describe(type));
-  return {product(type, 0, type.rank - 2), blas_size(type.dims[type.rank - 2]), blas_size(type.dims[type.rank - 1])};
-}
-
-inline Matrices square_matrices(const ct_type& type) {
-  const Matrices shape = matrices(type);
-  if (shape.rows != shape.columns) fail(CT_SHAPE, "square matrices", describe(type));
-  return shape;
-}
-
-// The batch dimensions of `type`, followed by `more`.
-inline std::vector<int64_t> batch_dims(const ct_type& type, std::initializer_list<int64_t> more = {}) {
-  std::vector<int64_t> result(type.dims, type.dims + type.rank - 2);
-  result.insert(result.end(), more);
-  return result;
-}
 
 // Bytes rounded up so that what follows is aligned, too.
 inline int64_t aligned_bytes(int64_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -123,15 +98,6 @@ bool all_finite(const T* values, int64_t count) {
   T sum = 0;  // infinities and NaN survive the product with zero
   for (int64_t i = 0; i < count; ++i) sum += values[i] * T(0);
   return sum == T(0);
-}
-
-// A power of two that brings numbers of this largest magnitude near 1 when their squares could overflow or underflow;
-// else 1.
-template <class T>
-T safe_scale(T largest) {
-  const int edge = std::numeric_limits<T>::max_exponent / 4;
-  const int exponent = largest > 0 ? std::ilogb(largest) : 0;
-  return std::abs(exponent) < edge ? T(1) : std::ldexp(T(1), -exponent);
 }
 
 template <class T>

@@ -13,6 +13,7 @@
 #include "native/backend/cpu/check.h"
 #include "native/kernels/linalg/cholesky_loops.h"
 #include "native/kernels/linalg/linalg.h"
+#include "native/kernels/linalg/shapes.h"
 
 namespace cotangent::cpu {
 namespace {
@@ -169,16 +170,9 @@ class CholeskyKernel : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> prepare_cholesky(const OpDesc& desc) {
-  desc.expect_operands(1, 2);
-  const ct_type& a = desc.in(0);
-  expect_float(a, "an operand");
-  if (a.rank < 2 || a.dims[a.rank - 1] != a.dims[a.rank - 2]) fail(CT_SHAPE, "square matrices", describe(a));
-  expect_type(desc.out(0), a.dtype, dims(a), "the factor");
-  expect_type(desc.out(1), CT_INT32, {a.dims, a.dims + a.rank - 2}, "info");
-  const int64_t batch = product(a, 0, a.rank - 2);
-  const int n = blas_size(a.dims[a.rank - 1]);
-  if (a.dtype == CT_FLOAT32) return std::make_unique<CholeskyKernel<float>>(desc, batch, n);
-  return std::make_unique<CholeskyKernel<double>>(desc, batch, n);
+  const Matrices shape = cholesky_shape(desc);
+  if (desc.in(0).dtype == CT_FLOAT32) return std::make_unique<CholeskyKernel<float>>(desc, shape.batch, shape.rows);
+  return std::make_unique<CholeskyKernel<double>>(desc, shape.batch, shape.rows);
 }
 
 }  // namespace cotangent::cpu

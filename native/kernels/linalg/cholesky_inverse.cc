@@ -100,11 +100,8 @@ class CholeskyInverseKernel : public BatchKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> prepare_cholesky_inverse(const OpDesc& desc) {
-  desc.expect_operands(1, 1);
-  const ct_type& l = desc.in(0);
-  const Matrices shape = square_matrices(l);
-  expect_type(desc.out(0), l.dtype, dims(l), "the result");
-  if (l.dtype == CT_FLOAT32) return std::make_unique<CholeskyInverseKernel<float>>(desc, shape);
+  const Matrices shape = cholesky_inverse_shape(desc);
+  if (desc.in(0).dtype == CT_FLOAT32) return std::make_unique<CholeskyInverseKernel<float>>(desc, shape);
   return std::make_unique<CholeskyInverseKernel<double>>(desc, shape);
 }
 

@@ -12,7 +12,9 @@
 
 #include <cmath>
 
-namespace cotangent::cpu {
+#include "native/kernels/elementwise/lane.h"
+
+namespace cotangent {
 
 // In the order of `spectralFunctions` in lib/core/primitives/lax-linalg.ts.
 enum class SpectralFunction { kSqrt, kInverseSqrt, kLog, kExp, kRelu, kSoftThreshold, kSign };
@@ -21,7 +23,7 @@ constexpr int kMaxPoints = 4;  // third derivatives
 
 namespace divided {
 
-inline double value(SpectralFunction f, double x) {
+COTANGENT_FN double value(SpectralFunction f, double x) {
   switch (f) {
     case SpectralFunction::kSqrt:
       return std::sqrt(x);
@@ -42,23 +44,27 @@ inline double value(SpectralFunction f, double x) {
 }
 
 // The piece of a piecewise linear function that x lies in.
-inline int piece(SpectralFunction f, double x) {
+COTANGENT_FN int piece(SpectralFunction f, double x) {
   const double edge = f == SpectralFunction::kSoftThreshold ? 1 : 0;
   return x > edge ? 1 : x < -edge && f != SpectralFunction::kRelu ? -1 : 0;
 }
 
-inline double slope(SpectralFunction f, int piece) { return f != SpectralFunction::kSign && piece != 0 ? 1 : 0; }
+COTANGENT_FN double slope(SpectralFunction f, int piece) { return f != SpectralFunction::kSign && piece != 0 ? 1 : 0; }
 
-// x[0] >= .. >= x[count - 1].
-inline double piecewise(SpectralFunction f, const double* x, int count) {
-  if (count == 1) return value(f, x[0]);
-  const int high = piece(f, x[0]), low = piece(f, x[count - 1]);
-  if (high == low) return count == 2 ? slope(f, high) : 0;
-  return (piecewise(f, x, count - 1) - piecewise(f, x + 1, count - 1)) / (x[0] - x[count - 1]);
+// x[0] >= .. >= x[Count - 1].
+template <int Count>
+COTANGENT_FN double piecewise(SpectralFunction f, const double* x) {
+  if constexpr (Count == 1) {
+    return value(f, x[0]);
+  } else {
+    const int high = piece(f, x[0]), low = piece(f, x[Count - 1]);
+    if (high == low) return Count == 2 ? slope(f, high) : 0;
+    return (piecewise<Count - 1>(f, x) - piecewise<Count - 1>(f, x + 1)) / (x[0] - x[Count - 1]);
+  }
 }
 
 // Taylor coefficient t_j = f^(j)(c) / j! times scale^j, where scale is c, or 1 for the exponential.
-inline double first_coefficient(SpectralFunction f, double c, int j) {
+COTANGENT_FN double first_coefficient(SpectralFunction f, double c, int j) {
   if (f == SpectralFunction::kLog) return (j % 2 ? 1.0 : -1.0) / j;
   double t = value(f, c);
   const double power = f == SpectralFunction::kSqrt ? 0.5 : -0.5;
@@ -66,7 +72,7 @@ inline double first_coefficient(SpectralFunction f, double c, int j) {
   return t;
 }
 
-inline double next_coefficient(SpectralFunction f, double t, int j) {
+COTANGENT_FN double next_coefficient(SpectralFunction f, double t, int j) {
   switch (f) {
     case SpectralFunction::kLog:
       return -t * j / (j + 1);
@@ -78,57 +84,75 @@ inline double next_coefficient(SpectralFunction f, double t, int j) {
 }
 
 // Points within an eighth of the middle (within a half for the exponential): 20 terms are beyond double's precision.
-inline double series(SpectralFunction f, const double* x, int count) {
-  constexpr int kTerms = 20;
-  const double c = (x[0] + x[count - 1]) / 2, scale = f == SpectralFunction::kExp ? 1 : c;
-  const int order = count - 1;
+template <int Count>
+COTANGENT_FN double series(SpectralFunction f, const double* x) {
+  constexpr int kTerms = 20, kOrder = Count - 1;
+  const double c = (x[0] + x[kOrder]) / 2, scale = f == SpectralFunction::kExp ? 1 : c;
   double h[kTerms] = {1};  // h_m of the points so far
-  for (int k = 0; k < count; ++k) {
+  for (int k = 0; k < Count; ++k) {
     const double d = (x[k] - c) / scale;
     for (int m = 1; m < kTerms; ++m) h[m] += d * h[m - 1];
   }
-  double t = first_coefficient(f, c, order), sum = 0;
+  double t = first_coefficient(f, c, kOrder), sum = 0;
   for (int m = 0; m < kTerms; ++m) {
     sum += t * h[m];
-    t = next_coefficient(f, t, order + m);
+    t = next_coefficient(f, t, kOrder + m);
   }
-  return sum / std::pow(scale, order);
+  double power = 1;
+  for (int k = 0; k < kOrder; ++k) power *= scale;
+  return sum / power;
 }
 
-inline double smooth(SpectralFunction f, const double* x, int count) {
-  if (count == 1) return value(f, x[0]);
-  const double spread = x[0] - x[count - 1], lowest = x[count - 1];
-  const bool root = f == SpectralFunction::kSqrt || f == SpectralFunction::kInverseSqrt;
-  if (count == 2 && f == SpectralFunction::kExp) {
-    return std::exp(lowest) * (spread > 0 ? std::expm1(spread) / spread : 1);
+template <int Count>
+COTANGENT_FN double smooth(SpectralFunction f, const double* x) {
+  if constexpr (Count == 1) {
+    return value(f, x[0]);
+  } else {
+    const double spread = x[0] - x[Count - 1], lowest = x[Count - 1];
+    if (Count == 2 && f == SpectralFunction::kExp) {
+      return std::exp(lowest) * (spread > 0 ? std::expm1(spread) / spread : 1);
+    }
+    if (Count == 2 && f == SpectralFunction::kLog && lowest > 0) {
+      return spread > 0 ? std::log1p(spread / lowest) / spread : 1 / lowest;
+    }
+    if constexpr (Count <= 3) {
+      const bool inverse = f == SpectralFunction::kInverseSqrt;
+      if (inverse || f == SpectralFunction::kSqrt) {
+        const double a = std::sqrt(x[0]), b = std::sqrt(x[1]);
+        if constexpr (Count == 2) {
+          return inverse ? -1 / (a * b * (a + b)) : 1 / (a + b);
+        } else {
+          const double c = std::sqrt(x[2]), pairs = (a + b) * (b + c) * (a + c);
+          return inverse ? (a + b + c) / (a * b * c * pairs) : -1 / pairs;
+        }
+      }
+    }
+    if constexpr (Count > 2) {
+      const bool close = f == SpectralFunction::kExp ? spread <= 1 : lowest > 0 && spread <= (x[0] + lowest) / 8;
+      if (close) return series<Count>(f, x);
+    }
+    return (smooth<Count - 1>(f, x) - smooth<Count - 1>(f, x + 1)) / spread;
   }
-  if (count == 2 && f == SpectralFunction::kLog && lowest > 0) {
-    return (spread > 0 ? std::log1p(spread / lowest) / spread : 1 / lowest);
-  }
-  if (root && count <= 3) {
-    const double a = std::sqrt(x[0]), b = std::sqrt(x[1]);
-    if (count == 2) return f == SpectralFunction::kSqrt ? 1 / (a + b) : -1 / (a * b * (a + b));
-    const double c = std::sqrt(x[2]), pairs = (a + b) * (b + c) * (a + c);
-    return f == SpectralFunction::kSqrt ? -1 / pairs : (a + b + c) / (a * b * c * pairs);
-  }
-  const bool close = f == SpectralFunction::kExp ? spread <= 1 : lowest > 0 && spread <= (x[0] + lowest) / 8;
-  if (close) return series(f, x, count);
-  return (smooth(f, x, count - 1) - smooth(f, x + 1, count - 1)) / spread;
 }
 
 }  // namespace divided
 
-// f[points[0], .., points[count - 1]], 1 <= count <= kMaxPoints.
-inline double divided_difference(SpectralFunction f, const double* points, int count) {
-  double x[kMaxPoints];
-  for (int k = 0; k < count; ++k) {  // sorted, largest first
-    int at = k;
-    for (; at > 0 && x[at - 1] < points[k]; --at) x[at] = x[at - 1];
-    x[at] = points[k];
+// f[points[0], .., points[Count - 1]], 1 <= Count <= kMaxPoints.
+template <int Count>
+COTANGENT_FN double divided_difference(SpectralFunction f, const double* points) {
+  static_assert(Count <= kMaxPoints, "third derivatives");
+  double x[Count];
+  for (int k = 0; k < Count; ++k) x[k] = points[k];
+  for (int last = Count - 1; last > 0; --last) {  // sorted, largest first
+    for (int k = 0; k < last; ++k) {
+      const double high = x[k] < x[k + 1] ? x[k + 1] : x[k], low = x[k] < x[k + 1] ? x[k] : x[k + 1];
+      x[k] = high;
+      x[k + 1] = low;
+    }
   }
-  return f < SpectralFunction::kRelu ? divided::smooth(f, x, count) : divided::piecewise(f, x, count);
+  return f < SpectralFunction::kRelu ? divided::smooth<Count>(f, x) : divided::piecewise<Count>(f, x);
 }
 
-}  // namespace cotangent::cpu
+}  // namespace cotangent
 
 #endif

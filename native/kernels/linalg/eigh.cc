@@ -157,12 +157,8 @@ class EighKernel : public BatchKernel {
 };
 
 std::unique_ptr<Kernel> prepare(const OpDesc& desc, bool vectors) {
-  desc.expect_operands(1, vectors ? 3 : 2);
+  const Matrices shape = eigh_shape(desc, vectors);
   const ct_type& a = desc.in(0);
-  const Matrices shape = square_matrices(a);
-  expect_type(desc.out(0), a.dtype, batch_dims(a, {shape.rows}), "the eigenvalues");
-  if (vectors) expect_type(desc.out(1), a.dtype, dims(a), "the eigenvectors");
-  expect_type(desc.out(vectors ? 2 : 1), CT_INT32, batch_dims(a), "info");
   // LAPACK counts its work in 32 bits.
   if (blas::eigen_work(shape.rows) > std::numeric_limits<int32_t>::max()) {
     fail(CT_SHAPE, "matrices of order below 32766", describe(a));

@@ -204,26 +204,13 @@ class LuSolveKernel : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> prepare_lu(const OpDesc& desc) {
-  desc.expect_operands(1, 4);
-  const ct_type& a = desc.in(0);
-  const Matrices shape = square_matrices(a);
-  expect_type(desc.out(0), a.dtype, dims(a), "the factors");
-  expect_type(desc.out(1), CT_INT32, batch_dims(a, {shape.rows}), "the permutation");
-  expect_type(desc.out(2), CT_INT32, batch_dims(a), "the sign");
-  expect_type(desc.out(3), CT_INT32, batch_dims(a), "info");
-  if (a.dtype == CT_FLOAT32) return std::make_unique<LuKernel<float>>(desc, shape);
+  const Matrices shape = lu_shape(desc);
+  if (desc.in(0).dtype == CT_FLOAT32) return std::make_unique<LuKernel<float>>(desc, shape);
   return std::make_unique<LuKernel<double>>(desc, shape);
 }
 
 std::unique_ptr<Kernel> prepare_lu_solve(const OpDesc& desc) {
-  desc.expect_operands(4, 1);
-  expect_params(desc, 1);
-  const ct_type &a = desc.in(0), &b = desc.in(3);
-  const Matrices shape = square_matrices(a), sides = matrices(b);
-  expect_type(desc.in(1), a.dtype, dims(a), "the factors");
-  expect_type(desc.in(2), CT_INT32, batch_dims(a, {shape.rows}), "the permutation");
-  expect_type(b, a.dtype, batch_dims(a, {shape.rows, sides.columns}), "b");
-  expect_type(desc.out(0), a.dtype, dims(b), "the result");
+  lu_solve_shape(desc);
   return std::make_unique<LuSolveKernel>(desc, flag(desc, 0, "transpose"));
 }
 

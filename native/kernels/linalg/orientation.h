@@ -6,16 +6,17 @@
 #include <cmath>
 #include <cstdint>
 
+#include "native/kernels/linalg/spectrum.h"
+
 namespace cotangent::cpu {
 
-// -1 where the first component that is nearly the largest in magnitude is negative, else 1. Nearly, so that vectors
-// with several components of one magnitude do not turn with the rounding.
+// -1 where the first component that is nearly the largest in magnitude is negative, else 1.
 template <class T>
 T orientation(const T* vector, int64_t n, int64_t stride) {
   T largest = 0;
   for (int64_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(vector[i * stride]));
   for (int64_t i = 0; i < n; ++i) {
-    if (std::abs(vector[i * stride]) >= largest * T(0.9)) return vector[i * stride] < 0 ? T(-1) : T(1);
+    if (std::abs(vector[i * stride]) >= largest * T(kNearlyLargest)) return vector[i * stride] < 0 ? T(-1) : T(1);
   }
   return 1;
 }

@@ -60,12 +60,8 @@ class QrKernel : public BatchKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> prepare_qr(const OpDesc& desc) {
-  desc.expect_operands(1, 2);
-  const ct_type& a = desc.in(0);
-  const Matrices shape = matrices(a);
-  expect_type(desc.out(0), a.dtype, batch_dims(a, {shape.rows, shape.small()}), "Q");
-  expect_type(desc.out(1), a.dtype, batch_dims(a, {shape.small(), shape.columns}), "R");
-  if (a.dtype == CT_FLOAT32) return std::make_unique<QrKernel<float>>(desc, shape);
+  const Matrices shape = qr_shape(desc);
+  if (desc.in(0).dtype == CT_FLOAT32) return std::make_unique<QrKernel<float>>(desc, shape);
   return std::make_unique<QrKernel<double>>(desc, shape);
 }
 

@@ -43,12 +43,12 @@ double path_flops(int n, int order) {
 template <class T>
 class SpectralFunctionKernel : public BatchKernel {
  public:
-  SpectralFunctionKernel(const OpDesc& desc, const Matrices& shape, SpectralFunction function)
-      : BatchKernel(desc, shape.batch, path_flops(shape.rows, desc.in_count() - 3), sizeof(T),
-                    scratch_size(shape.rows, desc.in_count() - 3)),
-        n_(shape.rows),
-        order_(desc.in_count() - 3),
-        function_(function) {}
+  SpectralFunctionKernel(const OpDesc& desc, const SpectralShape& shape)
+      : BatchKernel(desc, shape.matrices.batch, path_flops(shape.matrices.rows, shape.order), sizeof(T),
+                    scratch_size(shape.matrices.rows, shape.order)),
+        n_(shape.matrices.rows),
+        order_(shape.order),
+        function_(shape.function) {}
 
   int pieces(int threads) const override {
     return split(threads) ? static_cast<int>(batch_) : BatchKernel::pieces(threads);
@@ -96,7 +96,7 @@ class SpectralFunctionKernel : public BatchKernel {
       // V diag(f(w)) V^T
       each_row(parallel, 1, [&](int64_t i) {
         for (int64_t j = 0; j < n_; ++j)
-          product[i * n_ + j] = v[i * n_ + j] * static_cast<T>(divided_difference(function_, w + j, 1));
+          product[i * n_ + j] = v[i * n_ + j] * static_cast<T>(divided_difference<1>(function_, w + j));
       });
       multiply(parallel, false, true, product, v, inner);
     } else {
@@ -119,15 +119,15 @@ class SpectralFunctionKernel : public BatchKernel {
   void eigenvalues(double* w, const T* given) const {
     double largest = 0;
     for (int i = 0; i < n_; ++i) largest = std::max(largest, static_cast<double>(std::abs(given[i])));
-    const double noise = largest * n_ * static_cast<double>(std::numeric_limits<T>::epsilon());
-    for (int i = 0; i < n_; ++i) w[i] = std::abs(given[i]) <= noise ? 0 : static_cast<double>(given[i]);
+    constexpr double epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
+    for (int i = 0; i < n_; ++i) w[i] = clean_eigenvalue(static_cast<double>(given[i]), largest, n_, epsilon);
   }
 
   // One element of R.
   double sum_of_paths(const double* w, const std::array<T*, kMaxOrder>& s, int64_t i, int64_t j) const {
     double points[kMaxPoints] = {w[i]};
     points[order_] = w[j];
-    if (order_ == 1) return divided_difference(function_, points, 2) * static_cast<double>(s[0][i * n_ + j]);
+    if (order_ == 1) return divided_difference<2>(function_, points) * static_cast<double>(s[0][i * n_ + j]);
     double sum = 0;
     int64_t path[kMaxPoints] = {i};
     path[order_] = j;
@@ -147,7 +147,8 @@ class SpectralFunctionKernel : public BatchKernel {
         }
         products += term;
       } while (std::next_permutation(sequence.begin(), sequence.begin() + order_));
-      sum += divided_difference(function_, points, order_ + 1) * products;
+      sum += (order_ == 2 ? divided_difference<3>(function_, points) : divided_difference<4>(function_, points)) *
+             products;
     }
     return sum;
   }
@@ -183,18 +184,9 @@ class SpectralFunctionKernel : public BatchKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> prepare_spectral_function(const OpDesc& desc) {
-  const int order = desc.in_count() - 3;
-  if (order < 0 || order > kMaxOrder) fail(CT_INTERNAL, "from 3 to 6 operands", std::to_string(desc.in_count()));
-  desc.expect_operands(3 + order, 1);
-  expect_params(desc, 1);
-  const ct_type& a = desc.in(0);
-  const Matrices shape = square_matrices(a);
-  expect_type(desc.in(1), a.dtype, batch_dims(a, {shape.rows}), "the eigenvalues");
-  for (int k = 2; k < desc.in_count(); ++k) expect_type(desc.in(k), a.dtype, dims(a), "an operand");
-  expect_type(desc.out(0), a.dtype, dims(a), "the result");
-  const auto function = static_cast<SpectralFunction>(integer_in(desc, 0, 0, kSpectralFunctions - 1, "a function"));
-  if (a.dtype == CT_FLOAT32) return std::make_unique<SpectralFunctionKernel<float>>(desc, shape, function);
-  return std::make_unique<SpectralFunctionKernel<double>>(desc, shape, function);
+  const SpectralShape shape(desc);
+  if (desc.in(0).dtype == CT_FLOAT32) return std::make_unique<SpectralFunctionKernel<float>>(desc, shape);
+  return std::make_unique<SpectralFunctionKernel<double>>(desc, shape);
 }
 
 }  // namespace cotangent::cpu

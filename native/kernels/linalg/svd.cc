@@ -179,14 +179,9 @@ class SvdKernel : public BatchKernel {
 };
 
 std::unique_ptr<Kernel> prepare(const OpDesc& desc, bool vectors) {
-  desc.expect_operands(1, vectors ? 4 : 2);
+  const Matrices shape = svd_shape(desc, vectors);
   const ct_type& a = desc.in(0);
-  const Matrices shape = matrices(a);
   const int64_t k = shape.small();
-  if (vectors) expect_type(desc.out(0), a.dtype, batch_dims(a, {shape.rows, k}), "U");
-  expect_type(desc.out(vectors ? 1 : 0), a.dtype, batch_dims(a, {k}), "the singular values");
-  if (vectors) expect_type(desc.out(2), a.dtype, batch_dims(a, {k, shape.columns}), "the transpose of V");
-  expect_type(desc.out(vectors ? 3 : 1), CT_INT32, batch_dims(a), "info");
   // LAPACK counts its work in 32 bits.
   const int64_t work = 4 * k * k + 300 * (int64_t{shape.rows} + shape.columns);
   if (work > std::numeric_limits<int32_t>::max()) fail(CT_SHAPE, "matrices of order below 23,000", describe(a));

@@ -8,6 +8,7 @@
 #include "native/backend/cpu/blas.h"
 #include "native/backend/cpu/check.h"
 #include "native/kernels/linalg/linalg.h"
+#include "native/kernels/linalg/shapes.h"
 #include "native/kernels/movement/strided_copy.h"
 
 namespace cotangent::cpu {
@@ -20,16 +21,11 @@ constexpr int kBlockedSize = 256;  // order from which a few right-hand sides ar
 constexpr int kVectorSize = 2048;  // the same for one: a vector is bound by memory, and forks are dear beside it
 constexpr int64_t kPartRows = 512;
 
-struct System {
-  int64_t batch;
-  int n, sides;  // order of A, right-hand sides
-  bool left, lower, transpose, unit;
-};
-
 template <class T>
 class TriangularSolveKernel : public Kernel {
  public:
-  TriangularSolveKernel(const OpDesc& desc, const System& system) : system_(system), bytes_(byte_count(desc.in(1))) {
+  TriangularSolveKernel(const OpDesc& desc, const TriangularSystem& system)
+      : system_(system), bytes_(byte_count(desc.in(1))) {
     const double flops = solve_flops() * static_cast<double>(system.batch);
     estimated_ns = estimate_ns(traffic(desc), system.sides == 1 ? 0 : flops * (sizeof(T) == 4 ? 1 : 2));
     in_place[0] = 2;
@@ -73,7 +69,7 @@ class TriangularSolveKernel : public Kernel {
   }
 
  private:
-  double solve_flops() const { return static_cast<double>(system_.n) * system_.n * system_.sides; }
+  double solve_flops() const { return system_.flops(); }
 
   // A vector is the same thing on either side. With few sides BLAS's own solve is slow, so blocks pay on one thread,
   // too.
@@ -147,33 +143,15 @@ class TriangularSolveKernel : public Kernel {
     }
   }
 
-  System system_;
+  TriangularSystem system_;
   int64_t bytes_;
 };
 
 }  // namespace
 
 std::unique_ptr<Kernel> prepare_triangular_solve(const OpDesc& desc) {
-  desc.expect_operands(2, 1);
-  expect_params(desc, 4);
-  const ct_type &a = desc.in(0), &b = desc.in(1);
-  const int rank = a.rank;
-  expect_float(a, "an operand");
-  if (rank < 2 || a.dims[rank - 1] != a.dims[rank - 2]) fail(CT_SHAPE, "square matrices", describe(a));
-  System system{};
-  system.left = flag(desc, 0, "left");
-  system.lower = flag(desc, 1, "lower");
-  system.transpose = flag(desc, 2, "transpose");
-  system.unit = flag(desc, 3, "unitDiagonal");
-  system.batch = product(a, 0, rank - 2);
-  system.n = blas_size(a.dims[rank - 1]);
-  const int side_dim = rank - (system.left ? 1 : 2);
-  system.sides = blas_size(b.rank == rank ? b.dims[side_dim] : 0);
-  std::vector<int64_t> wanted = dims(a);
-  wanted[static_cast<size_t>(side_dim)] = system.sides;
-  expect_type(b, a.dtype, wanted, "the right-hand sides");
-  expect_type(desc.out(0), a.dtype, wanted, "the solution");
-  if (a.dtype == CT_FLOAT32) return std::make_unique<TriangularSolveKernel<float>>(desc, system);
+  const TriangularSystem system(desc);
+  if (system.dtype == CT_FLOAT32) return std::make_unique<TriangularSolveKernel<float>>(desc, system);
   return std::make_unique<TriangularSolveKernel<double>>(desc, system);
 }
 

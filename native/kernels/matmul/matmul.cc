@@ -1,10 +1,11 @@
-// matmul: batched products op(A) op(B) of float32 or float64, by serial products (gemm.h) of parts of the result. With
-// a third operand C and params alpha, beta: alpha op(A) op(B) + beta C, in place of C where it may be overwritten.
+// matmul on the CPU: serial products (gemm.h) of parts of the result.
 //
 // A product is cut over its batches, or over a grid of rows and columns, or, when the result is small and k long, over
 // k: then the chunks' products are added in a fixed order. With our own loops the bits do not depend on the cut; with
 // BLAS, whose kernels round differently at their edges, they depend on the thread setting (never on who runs the
 // parts). Inner products are cut into chunks of a fixed length and summed in double.
+#include "native/kernels/matmul/matmul.h"
+
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -25,15 +26,6 @@ constexpr int kInnerChunks = 16;      // of a long k, at most: all threads have 
 constexpr int kChunkTile = 16;        // they are cut at multiples
 constexpr int kInnerResultSize = 96;  // rows and columns of a result that is too small to be cut
 
-struct Shape {
-  int64_t batch;
-  int m, n, k;
-  bool transpose_a, transpose_b;
-  double alpha = 1, beta = 0;  // beta is 0 when there is no C
-
-  double flops() const { return 2.0 * static_cast<double>(batch) * m * n * k; }
-};
-
 inline double dot(const float* x, const float* y, int64_t n) {
   return COTANGENT_SIMD_DISPATCH(dot_loops)().float32(x, y, n);
 }
@@ -41,14 +33,7 @@ inline double dot(const double* x, const double* y, int64_t n) {
   return COTANGENT_SIMD_DISPATCH(dot_loops)().float64(x, y, n);
 }
 
-// [m, 1] or [1, n] or neither: the algorithms.
-enum class Form { kZero, kDot, kVector, kMatrix };
-
-Form form_of(const Shape& shape) {
-  if (shape.k == 0) return Form::kZero;
-  if (shape.m == 1 && shape.n == 1) return Form::kDot;
-  return shape.m == 1 || shape.n == 1 ? Form::kVector : Form::kMatrix;
-}
+using Form = MatmulForm;
 
 // Rows x columns of parts, rows * columns <= parts.
 struct Grid {
@@ -80,7 +65,7 @@ int cut(int size, int i, int count, int tile) {
 template <class T>
 class MatmulKernel : public Kernel {
  public:
-  MatmulKernel(const OpDesc& desc, const Shape& shape) : shape_(shape), form_(form_of(shape)) {
+  MatmulKernel(const OpDesc& desc, const MatmulShape& shape) : shape_(shape), form_(shape.form()) {
     const double width = sizeof(T) == 4 ? 1 : 2;
     // A product of matrices in the cache is bound by arithmetic, of a matrix and a vector by memory.
     estimated_ns = estimate_ns(traffic(desc), form_ == Form::kMatrix ? width * shape.flops() : 0);
@@ -157,7 +142,7 @@ class MatmulKernel : public Kernel {
   T beta() const { return static_cast<T>(shape_.beta); }
 
   Region whole() const { return {0, shape_.m, 0, shape_.n, 0, shape_.k}; }
-  int64_t results() const { return static_cast<int64_t>(shape_.m) * shape_.n; }
+  int64_t results() const { return shape_.results(); }
   int64_t dot_chunks() const { return (shape_.k + kDotChunk - 1) / kDotChunk; }
   const T* a_at(const T* a, int64_t i) const { return a + i * shape_.m * shape_.k; }
   const T* b_at(const T* b, int64_t i) const { return b + i * shape_.k * shape_.n; }
@@ -250,7 +235,7 @@ class MatmulKernel : public Kernel {
 
   // One region, on this thread; c points at its first element, `beta` says how much of it stays.
   void multiply(const T* a, const T* b, T* c, const Region& region, T beta, T* workspace) const {
-    const int lda = shape_.transpose_a ? shape_.m : shape_.k, ldb = shape_.transpose_b ? shape_.k : shape_.n;
+    const int lda = shape_.lda(), ldb = shape_.ldb();
     const T* const a_part = a + offset(shape_.transpose_a, lda, region.row_begin, region.k_begin);
     const T* const b_part = b + offset(shape_.transpose_b, ldb, region.k_begin, region.column_begin);
     const int m = region.row_end - region.row_begin, n = region.column_end - region.column_begin;
@@ -295,43 +280,14 @@ class MatmulKernel : public Kernel {
     return n == 1 ? x[0] : pairwise(x, n / 2) + pairwise(x + n / 2, n - n / 2);
   }
 
-  Shape shape_;
+  MatmulShape shape_;
   Form form_;
   Gemm<T> gemm_;
 };
 
 std::unique_ptr<Kernel> prepare_matmul(const OpDesc& desc) {
-  const bool sums = desc.in_count() == 3;
-  desc.expect_operands(sums ? 3 : 2, 1);
-  expect_params(desc, sums ? 4 : 2);
-  const ct_type &a = desc.in(0), &b = desc.in(1);
-  const int rank = a.rank;
-  expect_float(a, "an operand");
-  if (rank < 2) fail(CT_SHAPE, "operands of rank at least 2", describe(a));
-  Shape shape{};
-  shape.transpose_a = flag(desc, 0, "transposeA");
-  shape.transpose_b = flag(desc, 1, "transposeB");
-  std::vector<int64_t> wanted_b = dims(a), wanted_c = dims(a);
-  shape.batch = product(a, 0, rank - 2);
-  shape.m = blas_size(a.dims[rank - (shape.transpose_a ? 1 : 2)]);
-  shape.k = blas_size(a.dims[rank - (shape.transpose_a ? 2 : 1)]);
-  shape.n = blas_size(b.rank == rank ? b.dims[rank - (shape.transpose_b ? 2 : 1)] : 0);
-  const size_t last = static_cast<size_t>(rank - 1);
-  wanted_b[last] = shape.transpose_b ? shape.k : shape.n;
-  wanted_b[last - 1] = shape.transpose_b ? shape.n : shape.k;
-  wanted_c[last] = shape.n;
-  wanted_c[last - 1] = shape.m;
-  expect_type(b, a.dtype, wanted_b, "the second operand");
-  expect_type(desc.out(0), a.dtype, wanted_c, "the result");
-  if (sums) {
-    expect_type(desc.in(2), a.dtype, wanted_c, "what the product is added to");
-    shape.alpha = desc.param(2);
-    shape.beta = desc.param(3);
-    if (form_of(shape) == Form::kDot || form_of(shape) == Form::kVector) {
-      fail(CT_INTERNAL, "matrices, where something is added to their product", "a vector");
-    }
-  }
-  if (a.dtype == CT_FLOAT32) return std::make_unique<MatmulKernel<float>>(desc, shape);
+  const MatmulShape shape(desc);
+  if (shape.dtype == CT_FLOAT32) return std::make_unique<MatmulKernel<float>>(desc, shape);
   return std::make_unique<MatmulKernel<double>>(desc, shape);
 }
 

@@ -1,0 +1,93 @@
+// Inner products c[i] = <a_i, b_i>: a warp sums a chunk of a fixed length in double, lane by lane and then across the
+// lanes, and a second kernel the chunks of each product. Reads both operands once; the order of the sums, and so the
+// bits, depend on the length alone.
+#include "native/backend/cuda/device_code.h"
+#include "native/kernels/matmul/matmul_cuda.h"
+
+namespace cotangent::cuda {
+namespace {
+
+constexpr unsigned kBlock = 256;
+constexpr int64_t kChunk = 4096;
+
+template <class T>
+struct alignas(16) Pack {
+  T element[16 / sizeof(T)];
+};
+
+__device__ __forceinline__ double sum_lanes(double sum) {
+  for (unsigned step = kWarp / 2; step > 0; step /= 2) sum += __shfl_down_sync(kAllLanes, sum, step);
+  return sum;
+}
+
+// One warp a chunk; `packed`: every chunk begins at a multiple of 16 bytes.
+template <class T>
+__global__ void __launch_bounds__(kBlock)
+    dot_kernel(const T* __restrict__ a, const T* __restrict__ b, double* __restrict__ sums, T* __restrict__ c,
+               int64_t k, int64_t chunks, int64_t count, bool packed) {
+  constexpr int64_t kWidth = 16 / sizeof(T);
+  const int64_t lane = threadIdx.x % kWarp;
+  for (int64_t i = grid_start() / kWarp; i < count; i += grid_step() / kWarp) {
+    const int64_t product = i / chunks, first = i % chunks * kChunk;
+    const int64_t length = k - first < kChunk ? k - first : kChunk;
+    const T* const x = a + product * k + first;
+    const T* const y = b + product * k + first;
+    const int64_t vectors = packed ? length / kWidth : 0;
+    double sum = 0;
+    for (int64_t v = lane; v < vectors; v += kWarp) {
+      const Pack<T> p = reinterpret_cast<const Pack<T>*>(x)[v], q = reinterpret_cast<const Pack<T>*>(y)[v];
+#pragma unroll
+      for (int64_t e = 0; e < kWidth; ++e) {
+        sum += static_cast<double>(p.element[e]) * static_cast<double>(q.element[e]);
+      }
+    }
+    for (int64_t e = vectors * kWidth + lane; e < length; e += kWarp) {
+      sum += static_cast<double>(x[e]) * static_cast<double>(y[e]);
+    }
+    sum = sum_lanes(sum);
+    if (lane == 0 && chunks > 1) sums[i] = sum;
+    if (lane == 0 && chunks == 1) c[i] = static_cast<T>(sum);
+  }
+}
+
+// One warp a product.
+template <class T>
+__global__ void __launch_bounds__(kBlock)
+    dot_sum_kernel(const double* __restrict__ sums, T* __restrict__ c, int64_t chunks, int64_t count) {
+  const int64_t lane = threadIdx.x % kWarp;
+  for (int64_t i = grid_start() / kWarp; i < count; i += grid_step() / kWarp) {
+    double sum = 0;
+    for (int64_t chunk = lane; chunk < chunks; chunk += kWarp) sum += sums[i * chunks + chunk];
+    sum = sum_lanes(sum);
+    if (lane == 0) c[i] = static_cast<T>(sum);
+  }
+}
+
+int64_t chunks_of(int64_t k) { return (k + kChunk - 1) / kChunk; }
+
+}  // namespace
+
+uint64_t dot_workspace(int64_t batch, int64_t k) {
+  const int64_t chunks = chunks_of(k);
+  return chunks > 1 ? static_cast<uint64_t>(batch * chunks) * sizeof(double) : 0;
+}
+
+template <class T>
+ct_code launch_dots(Device& device, int64_t batch, int64_t k, const T* a, const T* b, T* c, double* sums,
+                    ct_error* error) {
+  constexpr int64_t kWidth = 16 / sizeof(T);
+  const int64_t chunks = chunks_of(k);
+  const bool packed = k % kWidth == 0 || batch == 1;
+  const unsigned blocks = device.grid(dot_kernel<T>, batch * chunks * kWarp, kBlock);
+  const ct_code code =
+      check(launch(blocks, kBlock, 0, device.stream(), dot_kernel<T>, a, b, sums, c, k, chunks, batch * chunks, packed),
+            error, "matmul");
+  if (code != CT_OK || chunks == 1) return code;
+  const unsigned ends = device.grid(dot_sum_kernel<T>, batch * kWarp, kBlock);
+  return check(launch(ends, kBlock, 0, device.stream(), dot_sum_kernel<T>, sums, c, chunks, batch), error, "matmul");
+}
+
+template ct_code launch_dots(Device&, int64_t, int64_t, const float*, const float*, float*, double*, ct_error*);
+template ct_code launch_dots(Device&, int64_t, int64_t, const double*, const double*, double*, double*, ct_error*);
+
+}  // namespace cotangent::cuda
