@@ -3,10 +3,14 @@
  *
  *   npm test                   everything
  *   npm test -- ARGUMENTS...   set-up, then vitest with these arguments (file filters, -t NAME, ...) and nothing else
+ *   npm test -- --device NAME [ARGUMENTS...]
+ *                              the table of cases on that device (or what the arguments name); skipped, with the reason, where there is
+ *                              none
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { runNativeTests } from './internal/addon.mjs';
+import { dirname, join } from 'node:path';
+import { addonFile, runNativeTests } from './internal/addon.mjs';
 import { buildCudaEmulation } from './internal/cuda.mjs';
 import { announce, main, root, run, SetupError } from './internal/process.mjs';
 import { setup } from './internal/setup.mjs';
@@ -41,6 +45,34 @@ function countedVitest(name, folders, env) {
 
 const coreFolders = ['test/core/', 'test/transforms/', 'test/conformance/'];
 
+/** The table of cases and what is built on it. */
+const deviceFolders = ['test/conformance/'];
+
+/** Why a device cannot be used, or undefined. */
+function whyNot(device) {
+  const script = "import { device } from './dist/index.js'; console.log(device(process.argv[1]).describe());";
+  const args = ['--input-type=module', '-e', script, device];
+  const { status, stdout, stderr } = spawnSync(node, args, { cwd: root, encoding: 'utf8' });
+  if (status === 0) {
+    console.error(`  ${device}: ${stdout.trim()}`);
+    return undefined;
+  }
+  return /^DeviceError: (.*)$/m.exec(stderr)?.[1] ?? stderr.trim();
+}
+
+/** Runs `check` where the device can be used, and says why where not. */
+function onDevice(device, check) {
+  const reason = whyNot(device);
+  if (reason === undefined) check();
+  else console.error(`  skipped on ${device}: ${reason}`);
+}
+
+/** The asynchronous device of the tests in the place of a GPU. */
+const testDevice = {
+  COTANGENT_CUDA_LIBRARY: join(root, dirname(addonFile()), 'libcotangent_test_device.so'),
+  COTANGENT_DEVICE: 'cuda',
+};
+
 const checks = [
   [
     'lint and format (TypeScript, JavaScript, JSON)',
@@ -57,6 +89,12 @@ const checks = [
   // Small Programs then go through the queue and the pool like large ones.
   ['core without the inline path', () => countedVitest('queued', coreFolders, { COTANGENT_INLINE: '0' })],
   // The kernels that every machine of the architecture can run.
+  ['conformance on an asynchronous device', () => countedVitest('asynchronous', deviceFolders, testDevice)],
+  [
+    'conformance on cuda:emulated',
+    () =>
+      onDevice('cuda:emulated', () => countedVitest('emulated', deviceFolders, { COTANGENT_DEVICE: 'cuda:emulated' })),
+  ],
   ['conformance on the narrowest SIMD target', () => countedVitest('narrow', ['test/conformance/'], narrowestTarget())],
 ];
 
@@ -84,8 +122,13 @@ function runChecks() {
 
 await main(() => {
   const filters = process.argv.slice(2);
+  const at = filters.indexOf('--device');
+  const [, device] = at < 0 ? [] : filters.splice(at, 2);
+  if (at >= 0 && !device) throw new SetupError('Expected a name after --device, such as cuda.');
   setup();
   buildCudaEmulation();
-  if (filters.length > 0) vitest(filters);
+  if (device) {
+    onDevice(device, () => vitest(filters.length > 0 ? filters : deviceFolders, { COTANGENT_DEVICE: device }));
+  } else if (filters.length > 0) vitest(filters);
   else runChecks();
 });

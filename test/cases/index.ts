@@ -6,6 +6,7 @@ import { alongAxisRows } from './along-axis.js';
 import { controlRows } from './control.js';
 import { convolutionRows } from './convolution.js';
 import { cumulativeRows } from './cumulative.js';
+import { fitsDevice } from './device.js';
 import { elementwiseRows } from './elementwise.js';
 import { fftRows } from './fft.js';
 import { indexingRows } from './indexing.js';
@@ -24,7 +25,7 @@ import { spectralRows } from './spectral.js';
 import { svdRows } from './svd.js';
 import { transformRows } from './transforms.js';
 
-export const rows: readonly Row[] = [
+const all: readonly Row[] = [
   ...elementwiseRows,
   ...specialRows,
   ...movementRows,
@@ -47,6 +48,10 @@ export const rows: readonly Row[] = [
   ...transformRows,
 ];
 
+/** The rows, with the cases for the device under test. */
+export const rows: readonly Row[] = all.map((row) => ({ ...row, cases: row.cases.filter((one) => fitsDevice(one)) }));
+
 export * from './array.js';
+export { fitsDevice, testedDevice } from './device.js';
 export { Random, seedOf } from './random.js';
 export * from './row.js';

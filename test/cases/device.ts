@@ -1,0 +1,16 @@
+/** Which cases of the table run on the device under test: the default one, which COTANGENT_DEVICE names. */
+import { sizeOf } from './array.js';
+import type { Case } from './row.js';
+
+/** Elements of the largest operand or result. Emulation runs a GPU's threads one after the other, so large cases wait for hardware. */
+const LARGEST: Readonly<Record<string, number>> = { 'cuda:emulated': 20_000 };
+
+export const testedDevice = process.env.COTANGENT_DEVICE || 'cpu';
+
+/** The only rule: by size. */
+export function fitsDevice({ operands, params }: Case, device = testedDevice): boolean {
+  const largest = LARGEST[device] ?? Number.POSITIVE_INFINITY;
+  const shapes = operands.map(({ shape }) => shape);
+  if (Array.isArray(params.shape)) shapes.push(params.shape as number[]);
+  return shapes.every((shape) => sizeOf(shape) <= largest);
+}
