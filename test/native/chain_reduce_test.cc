@@ -64,12 +64,12 @@ std::unique_ptr<cpu::Kernel> prepare_reduction(const Case& c, const Reduction& r
   std::vector<double> axes;
   for (int k = 0; k < c.count; ++k) axes.push_back(c.axis + k);
   const ct_op_desc desc{kReductions[r.kind], 1, 1, static_cast<int32_t>(axes.size()), &in, &out, axes.data(), nullptr};
-  return registry.find(desc.kernel)(cpu::OpDesc(desc));
+  return registry.find(desc.kernel)(OpDesc(desc));
 }
 
 template <class T>
 void fill(Buffer& buffer, const ct_type& type, Random& random) {
-  for (int64_t i = 0; i < cpu::element_count(type); ++i) {
+  for (int64_t i = 0; i < element_count(type); ++i) {
     if (type.dtype == CT_BOOL) {
       buffer.as<uint8_t>()[i] = static_cast<uint8_t>(random.below(2));
     } else if constexpr (std::is_floating_point_v<T>) {
@@ -88,19 +88,19 @@ void check_case(const Case& c, Random& random, const std::string& what) {
   std::vector<Buffer> inputs, want, wide;
   std::vector<const void*> in;
   for (const ct_type& type : c.chain.in) {
-    inputs.emplace_back(cpu::byte_count(type));
+    inputs.emplace_back(byte_count(type));
     fill<T>(inputs.back(), type, random);
   }
   for (Buffer& buffer : inputs) in.push_back(buffer.data());
 
   const Chain everything = c.everything();
   std::vector<void*> out;
-  for (const ct_type& type : everything.out()) wide.emplace_back(cpu::byte_count(type));
+  for (const ct_type& type : everything.out()) wide.emplace_back(byte_count(type));
   for (Buffer& buffer : wide) out.push_back(buffer.data());
   run(*prepare(everything), in, out, 1);
   const size_t full = c.chain.outputs.size();
   for (size_t r = 0; r < c.reductions.size(); ++r) {
-    want.emplace_back(cpu::byte_count(c.out()[full + r]));
+    want.emplace_back(byte_count(c.out()[full + r]));
     run(*prepare_reduction(c, c.reductions[r]), {wide[full + r].data()}, {want.back().data()}, 1);
   }
 
@@ -109,7 +109,7 @@ void check_case(const Case& c, Random& random, const std::string& what) {
   for (const int threads : {1, 2, 3, 7}) {
     std::vector<Buffer> results;
     std::vector<void*> pointers;
-    for (const ct_type& type : c.out()) results.emplace_back(cpu::byte_count(type));
+    for (const ct_type& type : c.out()) results.emplace_back(byte_count(type));
     for (Buffer& buffer : results) pointers.push_back(buffer.data());
     run(*kernel, in, pointers, threads);
     for (size_t j = 0; j < results.size(); ++j) {
@@ -123,7 +123,7 @@ void check_case(const Case& c, Random& random, const std::string& what) {
   std::vector<void*> pointers;
   uint64_t taken = 0;
   for (size_t j = 0; j < c.out().size(); ++j) {
-    results.emplace_back(cpu::byte_count(c.out()[j]));
+    results.emplace_back(byte_count(c.out()[j]));
     pointers.push_back(results.back().data());
     CHECK(j < full || kernel->in_place[j] == 0, "%s: a reduced result in an operand's buffer", what.c_str());
     for (size_t k = 0; k < in.size(); ++k) {
@@ -189,8 +189,8 @@ void sweep(uint64_t seed) {
         for (int repeat = 0; repeat < 3; ++repeat) {
           const Case c = random_case<T>(dims, axis, count, random);
           check_case<T>(c, random,
-                        cpu::describe(type_of(c.chain.dtypes[0], dims)) + " over " + std::to_string(count) +
-                            " axes from " + std::to_string(axis));
+                        describe(type_of(c.chain.dtypes[0], dims)) + " over " + std::to_string(count) + " axes from " +
+                            std::to_string(axis));
         }
       }
     }
@@ -208,7 +208,7 @@ void pieces() {
       value = c.chain.apply(k % 2 ? "atan2" : "sin", k % 2 ? std::vector<int>{value, other} : std::vector<int>{value});
     c.reductions = {{0, value}, {2, value}};
     const auto kernel = prepare("chainReduce", c.chain.in, c.out(), c.params(), c.chain.constants);
-    CHECK(kernel->pieces(1) > 1, "%s runs in one piece", cpu::describe(type_of(CT_FLOAT32, dims)).c_str());
+    CHECK(kernel->pieces(1) > 1, "%s runs in one piece", describe(type_of(CT_FLOAT32, dims)).c_str());
     check_case<float>(c, random, "pieces");
   }
 }
@@ -217,7 +217,7 @@ void refuse(const Case& c, const std::vector<ct_type>& out, std::vector<double> 
   try {
     prepare("chainReduce", c.chain.in, out, params, {});
     CHECK(false, "accepted what it must refuse");
-  } catch (const cpu::KernelError& error) {
+  } catch (const KernelError& error) {
     CHECK(error.code == code, "expected code %d, received %d: %s", code, error.code, error.message.c_str());
     CHECK(error.message.rfind("Expected ", 0) == 0, "%s", error.message.c_str());
   }
@@ -240,7 +240,7 @@ void refusals() {
     try {
       prepare("chainReduce", c.chain.in, out, broken, {});
       CHECK(false, "accepted params cut short after %zu", k);
-    } catch (const cpu::KernelError&) {
+    } catch (const KernelError&) {
     }
   }
   for (const double rank : {0.0, 9.0, 1.5}) {

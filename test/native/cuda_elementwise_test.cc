@@ -1,5 +1,6 @@
 // The elementwise kernels of the CUDA backend beside the CPU's. Exact formulas must agree; of the others, either side
 // is allowed its own rounding: the host that emulates a GPU may lack the fused multiply-add that the CPU's kernel has.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -164,12 +165,112 @@ void casts(CudaComparison& both) {
   }
 }
 
+struct Reduced {
+  int kind;  // as chainReduce numbers them
+  int id;    // of the chain's value
+};
+
+// chainReduce: the chain's outputs as they are, and reductions over dims [axis, axis + count).
+void check_reduced(CudaComparison& both, const Chain& chain, int axis, int count,
+                   const std::vector<Reduced>& reductions, Random& random) {
+  Dims kept = chain.dims;
+  kept.erase(kept.begin() + axis, kept.begin() + axis + count);
+  std::vector<ct_type> out = chain.out();
+  std::vector<double> params{static_cast<double>(chain.dims.size())};
+  params.insert(params.end(), chain.dims.begin(), chain.dims.end());
+  params.insert(params.end(), {double(axis), double(count), double(reductions.size())});
+  Chain everything = chain;
+  for (const Reduced& r : reductions) {
+    params.push_back(r.kind);
+    everything.output(r.id);
+    out.push_back(type_of(chain.dtypes[static_cast<size_t>(r.id)], kept));
+  }
+  const std::vector<double> inner = everything.params();
+  params.insert(params.end(), inner.begin(), inner.end());
+  std::vector<Value> in;
+  bool single = true;
+  for (const ct_type& type : chain.in) {
+    in.push_back(random_value(type.dtype, dims(type), random));
+    if (type.dtype <= CT_FLOAT64 && !in.back().data.empty() && random.below(4) == 0) {
+      in.back().data[static_cast<size_t>(random.below(static_cast<int>(in.back().data.size())))] = NAN;
+    }
+    single = single && type.dtype != CT_FLOAT64;
+  }
+  // The elements are of order 1. The GPU adds in double; the CPU adds short runs in the element's type.
+  const double n =
+      static_cast<double>(std::max<int64_t>(1, count_of(chain.dims) / std::max<int64_t>(1, count_of(kept))));
+  const double epsilon = single ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon();
+  const double bound = 4 * std::sqrt(n) * epsilon;
+  both.check("chainReduce", in, out, params, {bound, bound});
+}
+
+template <class T>
+void reductions(CudaComparison& both) {
+  Random random(29);
+  struct Shape {
+    Dims dims;
+    int axis, count;
+  };
+  const std::vector<Shape> shapes = {
+      {{1}, 0, 1},        {{7}, 0, 1},          {{64}, 0, 1},       {{5000}, 0, 1},     {{9001}, 0, 1},
+      {{40, 10}, 1, 1},   {{130, 8}, 1, 1},     {{5, 1030}, 1, 1},  {{2, 4100}, 1, 1},  {{40, 10}, 0, 1},
+      {{300, 8}, 0, 1},   {{5000, 3}, 0, 1},    {{40, 1100}, 0, 1}, {{6, 20, 7}, 1, 1}, {{6, 20, 8}, 0, 2},
+      {{6, 20, 8}, 1, 2}, {{3, 4, 5, 6}, 1, 2}, {{0, 5}, 0, 1},     {{5, 0}, 1, 1},     {{5, 0, 3}, 1, 1},
+  };
+  for (const Shape& shape : shapes) {
+    Dims row = shape.dims;
+    row[0] = 1;
+    Chain chain(shape.dims);
+    const int x = chain.input(lane_dtype<T>(), shape.dims), y = chain.input(lane_dtype<T>(), row);
+    const int z = chain.input(lane_dtype<T>(), {}), p = chain.input(CT_BOOL, shape.dims);
+    const int product = chain.apply("mul", {chain.apply("add", {x, y}), z});
+    const int chosen = chain.apply("select", {p, product, x});
+    const int above = chain.apply("lt", {y, x});
+    check_reduced(both, chain, shape.axis, shape.count, {{0, chosen}}, random);
+    std::vector<Reduced> all = {{0, product}, {2, product}, {3, chosen}, {2, above}, {3, above}, {0, x}};
+    // A product of many would leave the range on the way, depending on the order.
+    if (count_of(shape.dims) <= 400) all.push_back({1, chosen});
+    chain.output(product);
+    check_reduced(both, chain, shape.axis, shape.count, all, random);
+  }
+}
+
+// More reductions, and more values alive at once, than shared memory holds.
+void many_reductions(CudaComparison& both) {
+  Random random(30);
+  for (const Dims& dims : std::vector<Dims>{{30, 37}, {30, 64}}) {
+    for (const int axis : {0, 1}) {
+      Chain chain(dims);
+      const int x = chain.input(CT_FLOAT32, dims), y = chain.input(CT_FLOAT32, dims);
+      std::vector<Reduced> reductions;
+      std::vector<int> values;
+      int last = x;
+      for (int i = 0; i < 40; ++i) values.push_back(last = chain.apply(i % 2 ? "add" : "sub", {last, y}));
+      int extreme = y;
+      for (size_t i = values.size(); i-- > 0;) extreme = chain.apply("max", {chain.apply("neg", {extreme}), values[i]});
+      for (int k = 0; k < 32; ++k) reductions.push_back({k % 2 ? 0 : 2, values[static_cast<size_t>(k)]});
+      reductions.push_back({0, extreme});
+      check_reduced(both, chain, axis, 1, reductions, random);
+    }
+  }
+}
+
+// With a formula that is not exact.
+void costly_reduction(CudaComparison& both) {
+  Random random(31);
+  Chain chain({33, 100});
+  const int x = chain.input(CT_FLOAT64, {33, 100});
+  chain.output(chain.apply("exp", {x}));
+  check_reduced(both, chain, 1, 1, {{0, chain.apply("exp", {x})}, {2, chain.apply("square", {x})}}, random);
+}
+
 template <class T>
 void lane(CudaComparison& both) {
   sizes<T>(both);
   broadcasts<T>(both);
   long_chains<T>(both);
   random_chains<T>(both);
+  reductions<T>(both);
 }
 
 }  // namespace
@@ -184,6 +285,8 @@ int main() {
   lane<uint32_t>(both);
   large(both);
   many_operands(both);
+  many_reductions(both);
+  costly_reduction(both);
   formulas<float>(both);
   formulas<double>(both);
   casts(both);

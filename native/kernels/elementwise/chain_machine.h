@@ -27,9 +27,9 @@ struct ChainTile {
   T element[kChainElements<T>];
 };
 
-// Which elements a thread works on: vector v begins at first + v apart.
+// Which elements a thread works on: vector v begins at first + v apart; none from `end` on.
 struct ChainPlace {
-  int64_t first, apart;
+  int64_t first, apart, end;
   __device__ __forceinline__ int64_t vector(int v) const { return first + v * apart; }
 };
 
@@ -96,7 +96,7 @@ __device__ __forceinline__ void read_array(ChainTile<T>& to, const ChainArgument
       find_places(chain, at, word.rank(), positions, places);
 #pragma unroll
       for (int i = 0; i < width; ++i) {
-        to.element[v * width + i] = positions[i] < chain.count ? static_cast<T>(from[places[i]]) : T(0);
+        to.element[v * width + i] = positions[i] < place.end ? static_cast<T>(from[places[i]]) : T(0);
       }
     }
     return;
@@ -110,7 +110,7 @@ __device__ __forceinline__ void read_array(ChainTile<T>& to, const ChainArgument
   }
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) {
-    const int64_t left = chain.count - place.vector(v);
+    const int64_t left = place.end - place.vector(v);
     if (word.walk() == kWalkColumn) {
       const T value = left > 0 ? static_cast<T>(from[begins[v]]) : T(0);
 #pragma unroll
@@ -136,7 +136,7 @@ __device__ __forceinline__ void write_array(const ChainTile<T>& from, void* outp
   S* const to = static_cast<S*>(output);
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) {
-    const int64_t begin = place.vector(v), left = chain.count - begin;
+    const int64_t begin = place.vector(v), left = place.end - begin;
     if (chain.vectors && left >= width) {
       Packed<S, width> vector;
 #pragma unroll
@@ -283,10 +283,11 @@ constexpr uint64_t kCostlyRows = uint64_t{0} COTANGENT_FORMULAS(COTANGENT_ROW);
 #undef COTANGENT_ROW
 static_assert(formula::kFormulaCount <= 64, "rows are counted in the bits of a word");
 
-// All steps of the chain for the elements at `place`.
-template <class T, bool costly>
+// All steps of the chain for the elements at `place`. sink(output, tile) may take a value of the chain that has no
+// memory.
+template <class T, bool costly, class Sink>
 __device__ __forceinline__ void run_chain(const ChainArguments& chain, const ChainSlots<T>& slots,
-                                          const ChainPlace& place) {
+                                          const ChainPlace& place, Sink&& sink) {
   ChainTile<T> accumulator{}, array{}, x{}, y{}, z{};
 #pragma unroll 1
   for (int at = 0; at < chain.word_count;) {
@@ -320,6 +321,7 @@ __device__ __forceinline__ void run_chain(const ChainArguments& chain, const Cha
     }
     if (word.slot() != kNoIndex) slots.store(word.slot(), accumulator);
     if (word.output() == kNoIndex) continue;
+    if (sink(word.output(), accumulator)) continue;
     void* const output = chain.out[word.output()];
     if (word.output_is_bool()) {
       write_array<T, uint8_t>(accumulator, output, chain, place);
@@ -336,8 +338,9 @@ __global__ void __launch_bounds__(kChainBlock) chain_kernel(const __grid_constan
                             chain.shared_slots};
   const int64_t apart = static_cast<int64_t>(blockDim.x) * kChainWidth<T>, tile = apart * kVectors;
   for (int64_t begin = blockIdx.x * tile; begin < chain.count; begin += gridDim.x * tile) {
-    const ChainPlace place{begin + threadIdx.x * kChainWidth<T>, apart};
-    if (place.first < chain.count) run_chain<T, costly>(chain, slots, place);
+    const ChainPlace place{begin + threadIdx.x * kChainWidth<T>, apart, chain.count};
+    if (place.first >= chain.count) continue;
+    run_chain<T, costly>(chain, slots, place, [](uint32_t, const ChainTile<T>&) { return false; });
   }
 }
 
@@ -349,6 +352,7 @@ ChainFunction float_chain(bool costly);
 ChainFunction double_chain(bool costly);
 ChainFunction int_chain();
 ChainFunction uint_chain();
+ChainFunction chain_function(Lane lane, bool costly);
 
 }  // namespace cotangent::cuda
 

@@ -10,6 +10,7 @@
 #include "native/backend/cpu/check.h"
 #include "native/kernels/elementwise/chain.h"
 #include "native/kernels/elementwise/chain_evaluator.h"
+#include "native/kernels/elementwise/reduced_chain.h"
 #include "native/kernels/reduce/reducer.h"
 
 namespace cotangent::cpu {
@@ -17,110 +18,21 @@ namespace {
 
 constexpr int64_t kAlignment = 64;
 constexpr int64_t kCacheBytes = int64_t{1} << 20;  // operands beyond are not found in the caches of a core
-constexpr int64_t kMostElements = int64_t{1} << 50;
 constexpr int64_t kBlock = 8192;  // elements of short entries that are taken together: measured best, with 16,384
 constexpr int64_t kCombineGrain = 131072;  // partial results worth a thread
 
 int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
-// The equation seen as a chain: its reduced values are results that no memory is kept for.
-struct InnerChain {
-  std::vector<int64_t> dims;
-  int axis = 0, axis_count = 0;
-  std::vector<Reduction> reductions;
-  int full_count = 0;            // results that are written as they are
-  std::vector<int> source;       // by reduction: the chain's result that it reduces
-  std::vector<ct_type> in, out;  // of the chain
-  std::vector<double> params;
-  std::vector<const void*> constants;
-
-  explicit InnerChain(const OpDesc& desc) {
-    int at = 0;
-    const int rank = static_cast<int>(integer_in(desc, at++, 1, kMaxRank, "a rank"));
-    int64_t left = kMostElements;
-    for (int d = 0; d < rank; ++d) {
-      dims.push_back(integer_in(desc, at++, 0, left, "a dimension"));
-      left /= std::max<int64_t>(1, dims.back());  // zero dims must not hide an overflow
-    }
-    axis = static_cast<int>(integer_in(desc, at++, 0, rank - 1, "an axis"));
-    axis_count = static_cast<int>(integer_in(desc, at++, 1, rank - axis, "a number of axes"));
-    const int reduction_count = static_cast<int>(integer_in(desc, at++, 1, desc.out_count(), "a number of reductions"));
-    for (int r = 0; r < reduction_count; ++r) {
-      reductions.push_back(static_cast<Reduction>(integer_in(desc, at++, 0, 3, "a reduction")));
-    }
-    full_count = desc.out_count() - reduction_count;
-    read_chain(desc, at);
-    check_results(desc);
-  }
-
-  ct_op_desc describe() const {
-    return {"chain",
-            static_cast<int32_t>(in.size()),
-            static_cast<int32_t>(out.size()),
-            static_cast<int32_t>(params.size()),
-            in.data(),
-            out.data(),
-            params.data(),
-            constants.data()};
-  }
-
- private:
-  // The chain's own params end with its outputs; values that are reduced twice, or are results, are listed once.
-  void read_chain(const OpDesc& desc, int begin) {
-    const int end = desc.param_count() - desc.out_count() - 1;
-    if (end < begin) fail(CT_INTERNAL, "a chain behind the reductions", "its params cut short");
-    integer_in(desc, end, desc.out_count(), desc.out_count(), "the chain's result count");
-    for (int k = begin; k < end; ++k) params.push_back(desc.param(k));
-    std::vector<double> outputs;
-    const auto add = [&](int j) {
-      outputs.push_back(desc.param(end + 1 + j));
-      out.push_back(make_type(desc.out(j).dtype, dims));
-    };
-    for (int j = 0; j < full_count; ++j) add(j);
-    for (int j = full_count; j < desc.out_count(); ++j) {
-      const auto known = std::find(outputs.begin(), outputs.end(), desc.param(end + 1 + j));
-      source.push_back(static_cast<int>(known - outputs.begin()));
-      if (known == outputs.end()) add(j);
-    }
-    params.push_back(static_cast<double>(outputs.size()));
-    params.insert(params.end(), outputs.begin(), outputs.end());
-    for (int k = 0; k < desc.in_count(); ++k) {
-      in.push_back(desc.in(k));
-      constants.push_back(desc.constant(k));
-    }
-  }
-
-  void check_results(const OpDesc& desc) const {
-    for (int j = 0; j < full_count; ++j) expect_type(desc.out(j), desc.out(j).dtype, dims, "a result");
-    std::vector<int64_t> kept = dims;
-    kept.erase(kept.begin() + axis, kept.begin() + axis + axis_count);
-    for (size_t r = 0; r < reductions.size(); ++r) {
-      const ct_type& type = desc.out(full_count + static_cast<int>(r));
-      expect_type(type, out[source[r]].dtype, kept, "a reduced result");
-      if (reductions[r] == Reduction::kMax || reductions[r] == Reduction::kMin) continue;
-      expect_dtype(type, {CT_FLOAT32, CT_FLOAT64, CT_INT32, CT_UINT32}, "a sum or product");
-    }
-  }
-};
-
-int64_t count_of(const std::vector<int64_t>& dims, int begin, int end) {
-  int64_t count = 1;
-  for (int d = begin; d < end; ++d) count *= dims[d];
-  return count;
-}
-
-ChainEvaluator make_evaluator(const InnerChain& inner) {
+ChainEvaluator make_evaluator(const ReducedChain& inner) {
   const ct_op_desc desc = inner.describe();
   return ChainEvaluator(OpDesc(desc));
 }
 
 class ChainReduceKernel : public Kernel {
  public:
-  ChainReduceKernel(const OpDesc& desc, const InnerChain& inner)
+  ChainReduceKernel(const OpDesc& desc, const ReducedChain& inner)
       : chain_(make_evaluator(inner)),
-        stage_(ReduceStage::make(
-            count_of(inner.dims, 0, inner.axis), count_of(inner.dims, inner.axis, inner.axis + inner.axis_count),
-            count_of(inner.dims, inner.axis + inner.axis_count, static_cast<int>(inner.dims.size())))),
+        stage_(ReduceStage::make(inner.outer(), inner.size(), inner.inner())),
         full_count_(inner.full_count),
         value_count_(static_cast<int>(inner.out.size())),
         source_(inner.source) {
@@ -333,7 +245,7 @@ ct_code ChainReduceKernel::run(const Launch& launch, ct_error*) const {
 }  // namespace
 
 std::unique_ptr<Kernel> prepare_chain_reduce(const OpDesc& desc) {
-  return std::make_unique<ChainReduceKernel>(desc, InnerChain(desc));
+  return std::make_unique<ChainReduceKernel>(desc, ReducedChain(desc));
 }
 
 }  // namespace cotangent::cpu

@@ -65,12 +65,13 @@ struct ChainCode {
   std::vector<int> stored_at;  // by output
 };
 
-// `constants[k]`: input k is a scalar whose value is known. Throws KernelError when a formula does not exist in the
-// lane.
-ChainCode generate_chain(const ChainProgram& program, const ChainLayout& layout, const std::vector<bool>& constants);
+// `constants[k]`: input k is a scalar whose value is known. `whole_vectors`: threads begin at multiples of a vector
+// only. Throws KernelError when a formula does not exist in the lane.
+ChainCode generate_chain(const ChainProgram& program, const ChainLayout& layout, const std::vector<bool>& constants,
+                         bool whole_vectors = true);
 
 // The kernel's argument. Code that does not fit lies in device memory.
-constexpr int kInlineWords = 184;
+constexpr int kInlineWords = 168;
 struct ChainArguments {
   union Input {
     const void* pointer;

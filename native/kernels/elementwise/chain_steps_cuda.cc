@@ -11,10 +11,12 @@ namespace {
 
 class Generator {
  public:
-  Generator(const ChainProgram& program, const ChainLayout& layout, const std::vector<bool>& constants)
+  Generator(const ChainProgram& program, const ChainLayout& layout, const std::vector<bool>& constants,
+            bool whole_vectors)
       : program_(program),
         layout_(layout),
         constants_(constants),
+        whole_vectors_(whole_vectors),
         slot_of_(program.dtypes.size(), kNoIndex),
         uses_(program.dtypes.size(), 0) {
     code_.last_read.assign(static_cast<size_t>(program.in_count), -1);
@@ -76,7 +78,7 @@ class Generator {
     std::vector<ChainWord> dims;
     if (input.kind == ChainInput::kContiguous) return dims;  // kWalkContiguous is 0
     const int inner = input.rank - 1;
-    bool by_rows = input.dims[inner] % width == 0;
+    bool by_rows = whole_vectors_ && input.dims[inner] % width == 0;
     if (input.strides[inner] == 1) {
       for (int d = 0; d < inner; ++d) by_rows = by_rows && input.strides[d] % width == 0;
     }
@@ -161,6 +163,7 @@ class Generator {
   const ChainProgram& program_;
   const ChainLayout& layout_;
   const std::vector<bool>& constants_;
+  const bool whole_vectors_;
   ChainCode code_;
   size_t at_ = 0;  // the last step's word
   int steps_ = 0;
@@ -172,8 +175,9 @@ class Generator {
 
 }  // namespace
 
-ChainCode generate_chain(const ChainProgram& program, const ChainLayout& layout, const std::vector<bool>& constants) {
-  return Generator(program, layout, constants).run();
+ChainCode generate_chain(const ChainProgram& program, const ChainLayout& layout, const std::vector<bool>& constants,
+                         bool whole_vectors) {
+  return Generator(program, layout, constants, whole_vectors).run();
 }
 
 }  // namespace cotangent::cuda

@@ -9,6 +9,7 @@
 namespace cotangent::cuda {
 
 std::unique_ptr<Kernel> prepare_chain(const OpDesc& desc, Device& device);
+std::unique_ptr<Kernel> prepare_chain_reduce(const OpDesc& desc, Device& device);
 std::unique_ptr<Kernel> prepare_cast(const OpDesc& desc, Device& device);
 
 }  // namespace cotangent::cuda
