@@ -17,6 +17,7 @@
 #include <memory>
 
 #include "native/backend/cuda/kernel.h"
+#include "native/backend/cuda/packed.h"
 #include "native/backend/cuda/vector_access.h"
 #include "native/kernels/cumulative/parameters.h"
 
@@ -37,6 +38,7 @@ struct Before {
 struct LineScan {
   int64_t lines, size, inner, chunk, chunks;
   bool reverse;
+  bool vectors;  // lines begin, and consist of, whole vectors
 
   __device__ __forceinline__ int64_t at(int64_t line, int64_t k) const {
     const int64_t place = reverse ? size - 1 - k : k;
@@ -45,15 +47,10 @@ struct LineScan {
     return (outer * size + place) * inner + (line - outer * inner);
   }
 
-  // Whether kPerThread elements from k on are whole vectors. k is a multiple of kPerThread.
-  __device__ __forceinline__ bool aligned(int64_t k, int64_t end) const {
-    return inner == 1 && size % kPerThread == 0 && k + kPerThread <= end;
-  }
-
   template <class T>
   __device__ __forceinline__ void load(const T* x, int64_t line, int64_t k, int64_t end, T (&to)[kPerThread]) const {
     constexpr int kPer = kPerVector<T>;
-    if (aligned(k, end)) {
+    if (vectors && k + kPerThread <= end) {
       const T* const from = x + line * size + (reverse ? size - kPerThread - k : k);
 #pragma unroll
       for (int v = 0; v < kPerThread / kPer; ++v) {
@@ -71,7 +68,7 @@ struct LineScan {
   template <class T>
   __device__ __forceinline__ void store(T* y, int64_t line, int64_t k, int64_t end, const T (&from)[kPerThread]) const {
     constexpr int kPer = kPerVector<T>;
-    if (aligned(k, end)) {
+    if (vectors && k + kPerThread <= end) {
       T* const to = y + line * size + (reverse ? size - kPerThread - k : k);
 #pragma unroll
       for (int v = 0; v < kPerThread / kPer; ++v) {
@@ -142,6 +139,8 @@ __global__ void __launch_bounds__(kScanBlock)
       if constexpr (kBlock) {
         if (lane == kWarp - 1) of_warp[warp] = elements.last();
         __syncthreads();
+// Unrolled fully, it would keep a predicate for each warp, and spill.
+#pragma unroll 2
         for (unsigned w = 0; w < kWarps; ++w) {
           if (w == warp) start = carry;
           append(p, carry, of_warp[w]);
@@ -186,7 +185,8 @@ class LineScanKernel : public Kernel {
 
  public:
   LineScanKernel(const OpDesc& desc, const LineParameters& line)
-      : scan_{line.outer * line.inner, line.size, line.inner, line.size, 1, line.reverse} {
+      : scan_{line.outer * line.inner, line.size, line.inner, line.size, 1, line.reverse, false},
+        operands_(desc.in_count()) {
     constexpr int64_t kShort = 32, kManyColumns = 16384, kWarpLine = 2048, kManyLines = 4096;
     constexpr int64_t kLeastChunk = 8 * kBlockTile, kMostChunks = 512;
     estimated_ns = estimate_ns(traffic(desc));
@@ -209,32 +209,35 @@ class LineScanKernel : public Kernel {
   ct_code run(const Launch& to, ct_error* error) const override {
     if (scan_.lines * scan_.size == 0) return CT_OK;
     const P p(to);
+    LineScan scan = scan_;
+    scan.vectors = scan.inner == 1 && scan.size % kPerThread == 0 && aligned_to(16, to.out[0], to.in[0]) &&
+                   aligned_to(16, to.in[operands_ - 1]);
     const auto blocks = [&](auto kernel, int64_t threads) { return to.device.grid(kernel, threads, kScanBlock); };
     if (way_ == Way::kWalk) {
       const auto kernel = walk_lines_kernel<P>;
-      return check(launch(blocks(kernel, scan_.lines), kScanBlock, 0, to.stream(), kernel, p, scan_), error, "a scan");
+      return check(launch(blocks(kernel, scan.lines), kScanBlock, 0, to.stream(), kernel, p, scan), error, "a scan");
     }
     if (way_ == Way::kWarp) {
       const auto kernel = scan_lines_kernel<P, false>;
       return check(
-          launch(blocks(kernel, scan_.lines * kWarp), kScanBlock, 0, to.stream(), kernel, p, scan_, nullptr, nullptr),
+          launch(blocks(kernel, scan.lines * kWarp), kScanBlock, 0, to.stream(), kernel, p, scan, nullptr, nullptr),
           error, "a scan");
     }
     const auto kernel = scan_lines_kernel<P, true>;
-    const unsigned grid = blocks(kernel, scan_.lines * scan_.chunks * kScanBlock);
+    const unsigned grid = blocks(kernel, scan.lines * scan.chunks * kScanBlock);
     State* const totals = static_cast<State*>(to.workspace);
-    State* const starts = scan_.chunks > 1 ? totals + states() : nullptr;
+    State* const starts = scan.chunks > 1 ? totals + states() : nullptr;
     cudaError_t status = cudaSuccess;
     if (starts) {
-      status = launch(grid, kScanBlock, 0, to.stream(), kernel, p, scan_, nullptr, totals);
+      status = launch(grid, kScanBlock, 0, to.stream(), kernel, p, scan, nullptr, totals);
       const auto start = start_chunks_kernel<P>;
       if (status == cudaSuccess) {
-        status = launch(blocks(start, scan_.lines * kWarp), kScanBlock, 0, to.stream(), start, p, totals, starts,
-                        scan_.lines, scan_.chunks);
+        status = launch(blocks(start, scan.lines * kWarp), kScanBlock, 0, to.stream(), start, p, totals, starts,
+                        scan.lines, scan.chunks);
       }
     }
     if (status == cudaSuccess) {
-      status = launch(grid, kScanBlock, 0, to.stream(), kernel, p, scan_, starts, nullptr);
+      status = launch(grid, kScanBlock, 0, to.stream(), kernel, p, scan, starts, nullptr);
     }
     return check(status, error, "a scan");
   }
@@ -244,7 +247,8 @@ class LineScanKernel : public Kernel {
 
   uint64_t states() const { return static_cast<uint64_t>(scan_.lines * scan_.chunks); }
 
-  LineScan scan_;
+  LineScan scan_;  // but for `vectors`, which the operands decide
+  const int operands_;
   Way way_;
 };
 

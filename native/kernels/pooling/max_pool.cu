@@ -2,6 +2,7 @@
 // overlap comes from the cache. The winner is the first largest element, or the first NaN.
 #include "native/backend/cuda/device_code.h"
 #include "native/backend/cuda/dispatch.h"
+#include "native/backend/cuda/divisor.h"
 #include "native/kernels/pooling/parameters.h"
 #include "native/kernels/pooling/pooling_cuda.h"
 
@@ -16,7 +17,20 @@ struct Window {
 
 struct Windows {
   Window axis[kPoolAxes];
+  Divisor by_result[kPoolAxes];
 };
+
+// Divides `rest` by the axis' results; returns the remainder.
+template <class Index>
+__device__ __forceinline__ int take_position(Index& rest, const Windows& windows, int k) {
+  const Index whole = rest;
+  if constexpr (sizeof(Index) == 4) {
+    rest = static_cast<Index>(windows.by_result[k].quotient(static_cast<uint32_t>(whole)));
+  } else {
+    rest = whole / windows.axis[k].result;
+  }
+  return static_cast<int>(whole - rest * windows.axis[k].result);
+}
 
 // Taps [begin, end) of the window at `result` that meet the source, and where tap 0 lies.
 struct Taps {
@@ -39,12 +53,9 @@ __global__ void __launch_bounds__(kBlock) max_pool_kernel(const T* __restrict__ 
   const Window &outer = windows.axis[0], &middle = windows.axis[1], &inner = windows.axis[2];
   for (Index i = static_cast<Index>(grid_start()); i < count; i += static_cast<Index>(grid_step())) {
     Index rest = i;
-    const int p2 = static_cast<int>(rest % inner.result);
-    rest /= inner.result;
-    const int p1 = static_cast<int>(rest % middle.result);
-    rest /= middle.result;
-    const int p0 = static_cast<int>(rest % outer.result);
-    const int64_t plane = rest / outer.result;
+    const int p2 = take_position(rest, windows, 2), p1 = take_position(rest, windows, 1),
+              p0 = take_position(rest, windows, 0);
+    const int64_t plane = rest;
     const Taps t0(outer, p0), t1(middle, p1), t2(inner, p2);
     const T* const from = x + plane * outer.source * middle.source * inner.source;
     T best = static_cast<T>(-INFINITY);
@@ -75,6 +86,7 @@ class MaxPoolKernel : public Kernel {
       const PoolAxis& a = pool_.axis[k];
       windows_.axis[k] = {static_cast<int>(a.source), static_cast<int>(a.result), static_cast<int>(a.window),
                           static_cast<int>(a.stride), static_cast<int>(a.low),    static_cast<int>(a.dilation)};
+      if (a.result > 0) windows_.by_result[k] = Divisor(a.result);
     }
   }
 

@@ -57,10 +57,10 @@ __global__ void __launch_bounds__(kReduceBlock)
   // The same number of rounds for all lanes of a warp: they shuffle together.
   for (int64_t base = grid_start() / kWarp * per_warp; base < rows; base += grid_step() / kWarp * per_warp) {
     const int64_t row = base + threadIdx.x % kWarp / lanes;
-    typename A::Acc acc = a.identity();
-    if (row < rows) acc = take_span(a, x + row * size, size, 0, threadIdx.x % lanes, lanes);
+    const bool some = row < rows;
+    typename A::Acc acc = take_span(a, x + (some ? row * size : 0), some ? size : 0, 0, threadIdx.x % lanes, lanes);
     for (unsigned mask = lanes / 2; mask > 0; mask /= 2) acc = a.merge(acc, a.shuffle(acc, static_cast<int>(mask)));
-    if (row < rows && threadIdx.x % lanes == 0) a.store(y + row, acc);
+    if (some && threadIdx.x % lanes == 0) a.store(y + row, acc);
   }
 }
 
