@@ -1,4 +1,4 @@
-// cholesky and choleskyInverse on a GPU. Small matrices are factored by a warp each, in shared memory; larger ones of a
+// cholesky and choleskyInverse on a GPU. Small matrices belong to a warp each, in shared memory; larger ones of a
 // batch by cuSOLVER's batched factorisation up to an order where a single matrix fills the device, beyond it one after
 // the other. Neither says what NaN and infinity give: a last kernel looks at the diagonal, where both end up, and makes
 // a failing matrix NaN.
@@ -16,6 +16,7 @@ constexpr int kSmall = 32;         // order of a warp's matrix
 constexpr int kSmallWarps = 4;     // a block
 constexpr int kMostBatched = 512;  // order from which matrices go one by one
 constexpr int kSmallRow = kSmall + 1;
+constexpr int kInverseWarps = 2;
 
 template <class T>
 __device__ __forceinline__ bool good_pivot(T pivot) {
@@ -53,6 +54,37 @@ __global__ void __launch_bounds__(kSmallWarps* kWarp)
       l[i * size + e] = failed != 0 ? kNan<T> : column <= row ? m[row][column] : T(0);
     }
     if (lane == 0) info[i] = failed;
+    __syncwarp();
+  }
+}
+
+// (L L^T)^-1 of a warp's matrix in shared memory: column j of X = L^-1 by lane j, then X^T X. A zero on the diagonal
+// gives NaN everywhere.
+template <class T>
+__global__ void __launch_bounds__(kInverseWarps* kWarp)
+    small_inverse_kernel(const T* __restrict__ l, T* __restrict__ result, int n, int64_t batch) {
+  auto& factors = SHARED(T[kInverseWarps][kSmall][kSmallRow]);
+  auto& inverses = SHARED(T[kInverseWarps][kSmall][kSmallRow]);
+  const int lane = static_cast<int>(threadIdx.x % kWarp);
+  auto& m = factors[threadIdx.x / kWarp];
+  auto& x = inverses[threadIdx.x / kWarp];
+  const int64_t size = static_cast<int64_t>(n) * n;
+  for (int64_t i = grid_start() / kWarp; i < batch; i += grid_step() / kWarp) {
+    for (int e = lane; e < n * n; e += static_cast<int>(kWarp)) m[e / n][e % n] = l[i * size + e];
+    __syncwarp();
+    const bool failed = __any_sync(kAllLanes, lane < n && m[lane][lane] == T(0)) != 0;
+    for (int row = lane; row < n; ++row) {
+      T sum = row == lane ? T(1) : T(0);
+      for (int k = lane; k < row; ++k) sum -= m[row][k] * x[k][lane];
+      x[row][lane] = sum / m[row][row];
+    }
+    __syncwarp();
+    for (int e = lane; e < n * n; e += static_cast<int>(kWarp)) {
+      const int row = e / n, column = e % n;
+      T sum = 0;
+      for (int k = row < column ? column : row; k < n; ++k) sum += x[k][row] * x[k][column];
+      result[i * size + e] = failed ? kNan<T> : sum;
+    }
     __syncwarp();
   }
 }
@@ -173,7 +205,7 @@ class CholeskyInverseKernel : public Kernel {
       : batch_(shape.batch), n_(shape.rows) {
     const double n = n_;
     estimated_ns = estimate_ns(traffic(desc), 2.0 / 3 * n * n * n * static_cast<double>(batch_));
-    if (batch_ == 0 || n_ == 0) return;
+    if (batch_ == 0 || n_ <= kSmall) return;
     require(solver::potri_size(solver::required_handle(device), CUBLAS_FILL_MODE_UPPER, n_, static_cast<T*>(nullptr),
                                &work_size_),
             "cusolverDnPotri_bufferSize");
@@ -188,6 +220,12 @@ class CholeskyInverseKernel : public Kernel {
     T* const result = to.output<T>(0);
     const int64_t size = static_cast<int64_t>(n_) * n_, count = batch_ * size;
     if (count == 0) return CT_OK;
+    if (n_ <= kSmall) {
+      constexpr unsigned kThreads = kInverseWarps * kWarp;
+      const unsigned blocks = to.device.grid(small_inverse_kernel<T>, batch_ * kWarp, kThreads);
+      return check(launch(blocks, kThreads, 0, to.stream(), small_inverse_kernel<T>, l, result, n_, batch_), error,
+                   "choleskyInverse");
+    }
     const cusolverDnHandle_t handle = to.device.solver(error);
     if (!handle) return CT_DEVICE;
     ct_code code = launch_lower(to.device, batch_, n_, l, result, error);

@@ -1,5 +1,6 @@
-// qr on a GPU: cuSOLVER's Householder factorisation of a column-major copy; then the signs that make the diagonal of R
-// positive are applied on the way back. A matrix with NaN or infinity is factored as zeros and becomes NaN.
+// qr on a GPU. Small matrices belong to a warp each, in shared memory. Others go through cuSOLVER's Householder
+// factorisation of a column-major copy; then the signs that make the diagonal of R positive are applied on the way
+// back. A matrix with NaN or infinity is factored as zeros and becomes NaN.
 #include "native/backend/cuda/device_code.h"
 #include "native/backend/cuda/dispatch.h"
 #include "native/backend/cuda/solver.h"
@@ -10,6 +11,8 @@ namespace cotangent::cuda {
 namespace {
 
 constexpr unsigned kBlock = 256;
+constexpr int kSmall = 32;      // rows and columns of a warp's matrix
+constexpr int kSmallWarps = 2;  // a block
 
 // signs [batch, k]: -1 where R's diagonal is negative, NaN for a matrix that is not finite. `a`: column-major [m, n].
 template <class T>
@@ -36,12 +39,99 @@ __global__ void __launch_bounds__(kBlock)
 }
 
 template <class T>
+__device__ __forceinline__ T largest_of_lanes(T value) {
+  for (unsigned step = kWarp / 2; step > 0; step /= 2) {
+    const T other = __shfl_xor_sync(kAllLanes, value, static_cast<int>(step));
+    value = value < other ? other : value;
+  }
+  return value;
+}
+
+template <class T>
+__device__ __forceinline__ T sum_of_lanes(T value) {
+  for (unsigned step = kWarp / 2; step > 0; step /= 2) {
+    value += __shfl_xor_sync(kAllLanes, value, static_cast<int>(step));
+  }
+  return value;
+}
+
+// Q and R of a warp's matrix [m, n] by Householder reflections I - tau v v^T, as LAPACK's geqr2 and org2r: lane i has
+// row i of the column that a reflection comes from, lane c the column that it is applied to. The norm of the column is
+// taken relative to its largest element, so that no square leaves the range.
+template <class T>
+__global__ void __launch_bounds__(kSmallWarps* kWarp)
+    small_qr_kernel(const T* __restrict__ from, T* __restrict__ q_out, T* __restrict__ r_out, int m, int n,
+                    int64_t batch) {
+  auto& matrices = SHARED(T[kSmallWarps][kSmall][kSmall + 1]);
+  auto& bases = SHARED(T[kSmallWarps][kSmall][kSmall + 1]);
+  const int lane = static_cast<int>(threadIdx.x % kWarp), step = static_cast<int>(kWarp), k = m < n ? m : n;
+  auto& a = matrices[threadIdx.x / kWarp];
+  auto& q = bases[threadIdx.x / kWarp];
+  for (int64_t i = grid_start() / kWarp; i < batch; i += grid_step() / kWarp) {
+    bool finite = true;
+    for (int e = lane; e < m * n; e += step) {
+      const T value = from[i * m * n + e];
+      finite = finite && value - value == T(0);
+      a[e / n][e % n] = value;
+    }
+    for (int e = lane; e < m * k; e += step) q[e / k][e % k] = e / k == e % k ? T(1) : T(0);
+    finite = __all_sync(kAllLanes, finite) != 0;
+    __syncwarp();
+    T own_tau = 0;  // of the reflection `lane`
+    for (int j = 0; j < k && finite; ++j) {
+      const T alpha = a[j][j], below = lane > j && lane < m ? a[lane][j] : T(0);
+      const T largest = largest_of_lanes(static_cast<T>(fabs(below)));
+      T tau = 0;
+      __syncwarp();
+      if (largest > T(0)) {
+        const T ratio = below / largest;
+        const T norm = hypot(alpha, largest * static_cast<T>(sqrt(sum_of_lanes(ratio * ratio))));
+        const T beta = alpha > T(0) ? -norm : norm;
+        tau = (beta - alpha) / beta;
+        if (lane > j && lane < m) a[lane][j] = below / (alpha - beta);
+        if (lane == j) a[j][j] = beta;
+      }
+      if (lane == j) own_tau = tau;
+      __syncwarp();
+      if (lane > j && lane < n) {
+        T dot = a[j][lane];
+        for (int row = j + 1; row < m; ++row) dot += a[row][j] * a[row][lane];
+        dot *= tau;
+        a[j][lane] -= dot;
+        for (int row = j + 1; row < m; ++row) a[row][lane] -= dot * a[row][j];
+      }
+      __syncwarp();
+    }
+    for (int j = k - 1; j >= 0 && finite; --j) {
+      const T tau = __shfl_sync(kAllLanes, own_tau, j);
+      if (lane >= k) continue;
+      T dot = q[j][lane];
+      for (int row = j + 1; row < m; ++row) dot += a[row][j] * q[row][lane];
+      dot *= tau;
+      q[j][lane] -= dot;
+      for (int row = j + 1; row < m; ++row) q[row][lane] -= dot * a[row][j];
+    }
+    __syncwarp();
+    for (int e = lane; e < k * n; e += step) {
+      const int row = e / n, column = e % n;
+      const T value = column < row ? T(0) : a[row][row] < 0 ? -a[row][column] : a[row][column];
+      r_out[i * k * n + e] = finite ? value : kNan<T>;
+    }
+    for (int e = lane; e < m * k; e += step) {
+      const int row = e / k, column = e % k;
+      q_out[i * m * k + e] = !finite ? kNan<T> : a[column][column] < 0 ? -q[row][column] : q[row][column];
+    }
+    __syncwarp();
+  }
+}
+
+template <class T>
 class QrKernel : public Kernel {
  public:
   QrKernel(const OpDesc& desc, Device& device, const Matrices& shape)
       : shape_(shape), m_(shape.rows), n_(shape.columns), k_(shape.small()) {
     estimated_ns = estimate_ns(traffic(desc), 4.0 * static_cast<double>(shape.batch * shape.size()) * k_);
-    if (empty()) return;
+    if (empty() || small()) return;
     matrix_ = room_.take<T>(shape.batch * shape.size());
     tau_ = room_.take<T>(k_);
     signs_ = room_.take<T>(shape.batch * k_);
@@ -63,6 +153,13 @@ class QrKernel : public Kernel {
   ct_code run(const Launch& to, ct_error* error) const override {
     if (empty()) return CT_OK;
     const int64_t batch = shape_.batch, size = shape_.size();
+    if (small()) {
+      constexpr unsigned kThreads = kSmallWarps * kWarp;
+      const unsigned blocks = to.device.grid(small_qr_kernel<T>, batch * kWarp, kThreads);
+      return check(launch(blocks, kThreads, 0, to.stream(), small_qr_kernel<T>, to.input<T>(0), to.output<T>(0),
+                          to.output<T>(1), m_, n_, batch),
+                   error, "qr");
+    }
     T* const matrix = part<T>(to.workspace, matrix_);
     T* const scale = part<T>(to.workspace, scale_);
     T* const signs = part<T>(to.workspace, signs_);
@@ -92,6 +189,7 @@ class QrKernel : public Kernel {
 
  private:
   bool empty() const { return shape_.batch == 0 || k_ == 0; }
+  bool small() const { return m_ <= kSmall && n_ <= kSmall; }
 
   // R of one matrix, before the reflectors below it give way to Q.
   ct_code finish_r(const Launch& to, const T* a, const int* not_finite, T* signs, T* r, ct_error* error) const {
