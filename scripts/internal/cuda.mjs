@@ -53,21 +53,23 @@ export function cudaObstacle() {
  * Builds libcotangent_cuda.so beside the addon, unless it is up to date.
  *
  * @param options.architectures  As CMAKE_CUDA_ARCHITECTURES. Default: sm_80, sm_90 and PTX.
+ * @param options.werror         Whether a compiler warning is an error. Default: true.
  * @returns `{ built: true }`, or `{ built: false, reason }` where CUDA is left out.
  * @throws {SetupError} the build failed.
  */
-export function buildCuda({ architectures } = {}) {
+export function buildCuda({ architectures, werror = true } = {}) {
   const obstacle = cudaObstacle();
   if (obstacle) return { built: false, reason: obstacle.reason };
   const [nvcc, cudaRoot] = [findNvcc(), librariesRoot()];
   const stampFile = join(root, folder, 'cuda.stamp.json');
-  const options = { nvcc, cudaRoot, architectures, version: output(nvcc, ['--version']) };
+  const options = { nvcc, cudaRoot, architectures, werror, version: output(nvcc, ['--version']) };
   const hash = contentHash(['native/backend', 'native/kernels', 'CMakeLists.txt'], options);
   if (readStamp(stampFile)?.hash === hash && existsSync(join(root, library))) return { built: true };
   announce(`CUDA backend -> ${library}`);
   removeStamp(stampFile);
   configureNative(folder, {
     COTANGENT_CUDA: 'ON',
+    COTANGENT_WERROR: werror ? 'ON' : 'OFF',
     CMAKE_CUDA_COMPILER: nvcc,
     CMAKE_CUDA_COMPILER_LAUNCHER: `${process.execPath};${join(root, 'scripts/internal/nvcc.mjs')}`,
     ...(cudaRoot ? { COTANGENT_CUDA_ROOT: cudaRoot } : {}),
