@@ -139,8 +139,8 @@ __global__ void __launch_bounds__(kScanBlock)
       if constexpr (kBlock) {
         if (lane == kWarp - 1) of_warp[warp] = elements.last();
         __syncthreads();
-// Unrolled fully, it would keep a predicate for each warp, and spill.
-#pragma unroll 2
+// Unrolled, it would keep a predicate for each warp, and spill.
+#pragma unroll 1
         for (unsigned w = 0; w < kWarps; ++w) {
           if (w == warp) start = carry;
           append(p, carry, of_warp[w]);
