@@ -109,7 +109,8 @@ __global__ void __launch_bounds__(kBlock)
     move_kernel(SortedLines<T> lines, RadixPass pass, Items<Key<T>> from, Items<Key<T>> to,
                 const uint32_t* __restrict__ counts, const uint32_t* __restrict__ totals) {
   using K = Key<T>;
-  constexpr int kPer = Round<K>::kPerThread, kSize = Round<K>::kSize;
+  constexpr int kPer = Round<K>::kPerThread;
+  constexpr unsigned kSize = Round<K>::kSize;
   auto& keys = SHARED(K[kSize]);
   auto& places = SHARED(uint32_t[kSize]);
   auto& of_warp = SHARED(uint32_t[kWarps][kDigits]);  // a warp's elements of a digit; then where they start
@@ -117,26 +118,27 @@ __global__ void __launch_bounds__(kBlock)
   auto& scanned = SHARED(uint32_t[kWarps]);
   const unsigned lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp, before = (1u << lane) - 1;
   for (int64_t item = blockIdx.x; item < pass.lines * pass.pieces; item += gridDim.x) {
-    const int64_t line = item / pass.pieces, piece = item % pass.pieces, begin = piece * pass.piece;
-    const int64_t end = begin + pass.piece < lines.size ? begin + pass.piece : lines.size;
+    const int64_t line = item / pass.pieces, piece = item % pass.pieces, base = line * lines.size;
+    // Places in a line are below 2^31.
+    const uint32_t size = static_cast<uint32_t>(lines.size), begin = static_cast<uint32_t>(piece * pass.piece);
+    const uint32_t end = size - begin < pass.piece ? size : begin + static_cast<uint32_t>(pass.piece);
     const int64_t row = line * kDigits + threadIdx.x;
     // Of this thread's digit: where its next element goes.
     uint32_t next = exclusive_block_scan(totals[row], scanned) + counts[row * pass.pieces + piece];
-    for (int64_t start = begin; start < end; start += kSize) {
+    for (uint32_t start = begin; start < end; start += kSize) {
       for (unsigned w = 0; w < kWarps; ++w) of_warp[w][threadIdx.x] = 0;
       __syncthreads();
       K key[kPer];
       uint32_t place[kPer], rank[kPer];
 #pragma unroll
       for (int e = 0; e < kPer; ++e) {
-        const int64_t i = start + (warp * kPer + e) * kWarp + lane;
+        const uint32_t i = start + (warp * kPer + e) * kWarp + lane;
         const bool valid = i < end;
         key[e] = K(0);
         place[e] = rank[e] = 0;
         if (valid) {
-          const int64_t at = line * lines.size + i;
-          key[e] = from.keys ? from.keys[at] : lines.key(pass.first_line + line, i);
-          place[e] = from.keys ? from.places[at] : static_cast<uint32_t>(i);
+          key[e] = from.keys ? from.keys[base + i] : lines.key(pass.first_line + line, i);
+          place[e] = from.keys ? from.places[base + i] : i;
         }
         const unsigned digit = digit_of(key[e], pass.shift);
         const unsigned alike = __match_any_sync(kAllLanes, valid ? digit : kDigits);
@@ -165,13 +167,13 @@ __global__ void __launch_bounds__(kBlock)
         places[at] = place[e];
       }
       __syncthreads();
-      const int64_t count = end - start < kSize ? end - start : kSize;
+      const uint32_t count = end - start < kSize ? end - start : kSize;
       for (unsigned at = threadIdx.x; at < count; at += kBlock) {
         const K moved = keys[at];
         const uint32_t goes = target[digit_of(moved, pass.shift)] + at;
         if (to.keys) {
-          to.keys[line * lines.size + goes] = moved;
-          to.places[line * lines.size + goes] = places[at];
+          to.keys[base + goes] = moved;
+          to.places[base + goes] = places[at];
         } else if (goes < lines.k) {
           lines.write(pass.first_line + line, goes, moved, places[at]);
         }
