@@ -29,6 +29,8 @@ std::vector<double> chain_of(const Equation& equation, size_t operands, int32_t 
 std::optional<double> compute(Device& device, const Equation& equation, const std::vector<int32_t>& dtypes,
                               const std::vector<double>& operands, int32_t dtype) {
   const ct_backend& backend = device.backend();
+  // This runs on JavaScript's thread, which must not wait for what is queued on a device.
+  if (!backend.synchronous) return {};
   const size_t count = operands.size();
   const bool formula = equation.kind == Kind::kFormula;
   const std::vector<double> params = formula ? chain_of(equation, count, dtype) : equation.params;
