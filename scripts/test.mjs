@@ -70,7 +70,7 @@ function onDevice(device, check) {
 /** The asynchronous device of the tests in the place of a GPU. */
 const testDevice = {
   COTANGENT_CUDA_LIBRARY: join(root, dirname(addonFile()), 'libcotangent_test_device.so'),
-  COTANGENT_DEVICE: 'cuda',
+  COTANGENT_TEST_DEVICE: 'cuda',
 };
 
 const checks = [
@@ -93,7 +93,9 @@ const checks = [
   [
     'conformance on cuda:emulated',
     () =>
-      onDevice('cuda:emulated', () => countedVitest('emulated', deviceFolders, { COTANGENT_DEVICE: 'cuda:emulated' })),
+      onDevice('cuda:emulated', () =>
+        countedVitest('emulated', deviceFolders, { COTANGENT_TEST_DEVICE: 'cuda:emulated' }),
+      ),
   ],
   ['conformance on the narrowest SIMD target', () => countedVitest('narrow', ['test/conformance/'], narrowestTarget())],
 ];
@@ -128,7 +130,11 @@ await main(() => {
   setup();
   buildCudaEmulation();
   if (device) {
-    onDevice(device, () => vitest(filters.length > 0 ? filters : deviceFolders, { COTANGENT_DEVICE: device }));
+    onDevice(device, () =>
+      filters.length > 0
+        ? vitest(filters, { COTANGENT_DEVICE: device })
+        : vitest(deviceFolders, { COTANGENT_TEST_DEVICE: device }),
+    );
   } else if (filters.length > 0) vitest(filters);
   else runChecks();
 });

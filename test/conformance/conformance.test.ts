@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { jit, primitives, scope, type Tensor } from '../../lib/index.js';
 import { rows } from '../cases/index.js';
 import { firstDifference } from './compare.js';
-import { dtypesOf, operandsOf, toTensor } from './operands.js';
+import { dtypesOf, onTestedDevice, operandsOf, toTensor } from './operands.js';
 
 describe('the table of cases', () => {
   it('has a row for every primitive', () => {
@@ -38,8 +38,7 @@ for (const row of rows) {
           scope(() => {
             const inputs = operands.map(toTensor);
             const compiled = jit((...xs: Tensor[]) => row.apply(xs, one.params));
-            const eager = row.apply(inputs, one.params);
-            const jitted = compiled(...inputs);
+            const [eager, jitted] = onTestedDevice(inputs, () => [row.apply(inputs, one.params), compiled(...inputs)]);
             expect(eager).toHaveLength(expected.length);
             expected.forEach((reference, k) => {
               expect(firstDifference(eager[k] as Tensor, reference, budget), 'eager').toBeUndefined();

@@ -20,7 +20,7 @@ import {
   tensor,
   vjp,
 } from '../../lib/index.js';
-import { type Case, type Derivative, isFloat, Random, type Row, rows, seedOf } from '../cases/index.js';
+import { type Case, type Derivative, isFloat, Random, type Row, rows, seedOf, testedDevice } from '../cases/index.js';
 import { operandsOf, toTensor } from './operands.js';
 
 /**
@@ -102,7 +102,10 @@ class Problem {
 
   tensors(values: Vector): Tensor[] {
     return values.map((value, k) =>
-      tensor(value, { shape: [...(this.shapes[k] as { shape: readonly number[] }).shape] }),
+      tensor(value, {
+        shape: [...(this.shapes[k] as { shape: readonly number[] }).shape],
+        device: testedDevice,
+      }),
     );
   }
 
@@ -119,7 +122,8 @@ class Problem {
     );
     const tensors = values.map((value, k) => {
       const { dtype, shape } = results[k] as Tensor;
-      return tensor(dtype === 'float32' ? Float32Array.from(value) : value, { shape: [...shape] });
+      const array = dtype === 'float32' ? Float32Array.from(value) : value;
+      return tensor(array, { shape: [...shape], device: testedDevice });
     });
     return { values, tensors };
   }

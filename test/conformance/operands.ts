@@ -1,6 +1,6 @@
 /** The operands of a case, as values and as tensors. */
-import { type DType, type Tensor, tensor } from '../../lib/index.js';
-import { type Case, drawOperands, Random, type Row, seedOf, type Values } from '../cases/index.js';
+import { type DType, defaultDevice, setDefaultDevice, type Tensor, tensor } from '../../lib/index.js';
+import { type Case, drawOperands, Random, type Row, seedOf, testedDevice, type Values } from '../cases/index.js';
 
 const arrays = {
   float32: Float32Array,
@@ -11,7 +11,19 @@ const arrays = {
 };
 
 export function toTensor({ dtype, shape, values }: Values): Tensor {
-  return tensor(arrays[dtype].from(values), { dtype, shape });
+  return tensor(arrays[dtype].from(values), { dtype, shape, device: testedDevice });
+}
+
+/** Runs `f`, which applies a row: what has no operands to follow goes to the default device, so that is the tested one then. */
+export function onTestedDevice<T>(operands: readonly unknown[], f: () => T): T {
+  if (operands.length > 0) return f();
+  const usual = defaultDevice();
+  setDefaultDevice(testedDevice);
+  try {
+    return f();
+  } finally {
+    setDefaultDevice(usual);
+  }
 }
 
 /** The dtypes that a case of a row runs on. */

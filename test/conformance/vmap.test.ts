@@ -4,7 +4,17 @@
  */
 import { describe, expect, it } from 'vitest';
 import { type DType, jit, primitives, scope, type Tensor, vmap, zeros } from '../../lib/index.js';
-import { type Case, drawOperands, Random, type Row, rows, seedOf, sizeOf, type Values } from '../cases/index.js';
+import {
+  type Case,
+  drawOperands,
+  Random,
+  type Row,
+  rows,
+  seedOf,
+  sizeOf,
+  testedDevice,
+  type Values,
+} from '../cases/index.js';
 import { firstDifference } from './compare.js';
 import { dtypesOf, toTensor } from './operands.js';
 
@@ -68,7 +78,7 @@ for (const row of rows) {
               const all = vmap((_: Tensor, ...xs: Tensor[]) => row.apply(xs, one.params), {
                 inAxes: [0, ...batched.map((is) => (is ? 0 : null))],
               });
-              const results = jit(all)(zeros([LANES]), ...inputs);
+              const results = jit(all)(zeros([LANES], { device: testedDevice }), ...inputs);
               for (let lane = 0; lane < LANES; lane++) {
                 const operands = operandsOf(lane);
                 const budget = row.budget(operands, one.params, dtype);

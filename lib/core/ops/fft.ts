@@ -2,13 +2,14 @@
  * Fourier transforms. There is no complex dtype: a complex tensor is a pair `{ re, im }` of real ones, which is a tree like any other,
  * so that transforms of functions (`jit`, `grad`, `vmap`) take and return it.
  */
-import { type DType, isFloat } from '../dtype.js';
+import { beside } from '../concrete.js';
+import { isFloat } from '../dtype.js';
 import { DomainError, DTypeError, ShapeError } from '../errors.js';
 import { fft as transformLines } from '../primitives/fft.js';
 import * as lax from '../primitives/lax.js';
 import { Tensor } from '../tensor.js';
 import { checkAxes, checkAxis, sameShape, TensorType } from '../types.js';
-import { arange, concatenate, slice } from './arrays.js';
+import { arange, type CreationOptions, concatenate, slice } from './arrays.js';
 import { add, div, mul, where } from './elementwise.js';
 import { roll } from './rearrange.js';
 
@@ -24,7 +25,7 @@ function asComplex(op: string, x: Tensor | Complex): Complex {
   if (im && !sameShape(re.shape, im.shape)) {
     throw new ShapeError(op, `Expected real and imaginary parts of one shape, received ${re.type} and ${im.type}`);
   }
-  return { re, im: im ?? lax.zeros(re.type) };
+  return { re, im: im ?? beside(re, () => lax.zeros(re.type)) };
 }
 
 function checkLength(op: string, type: TensorType, axis: number): number {
@@ -147,13 +148,8 @@ export function irfft(x: Tensor | Complex, axis = -1, options: InverseRealFftOpt
   }
   // The real part of Σ w_k X_k exp(2πi jk/n) over half of the spectrum, where w counts the conjugates that are left out.
   const half = Math.floor(length / 2) + 1;
-  const place = lax.iota(
-    TensorType.of(
-      'int32',
-      re.shape.map((dim, k) => (k === along ? half : dim)),
-    ),
-    along,
-  );
+  const shape = re.shape.map((dim, k) => (k === along ? half : dim));
+  const place = beside(re, () => lax.iota(TensorType.of('int32', shape), along));
   const doubled = lax.less(mul(place, -1), 0);
   const weight = (part: Tensor): Tensor => {
     const kept = resized(part, along, half);
@@ -163,23 +159,21 @@ export function irfft(x: Tensor | Complex, axis = -1, options: InverseRealFftOpt
   return alongAxis({ re: weight(re), im: weight(im) }, along, true, 1 / length).re;
 }
 
-export interface FrequencyOptions {
+export interface FrequencyOptions extends CreationOptions {
   /** Distance of two samples. Default: 1. */
   readonly spacing?: number;
-  /** Default: 'float32'. */
-  readonly dtype?: DType;
 }
 
 /** The frequencies of the results of `fft`, [0, 1, .., -2, -1] / (n spacing). @throws {ShapeError} n is not a whole number >= 0. */
-export function fftFreq(n: number, { spacing = 1, dtype = 'float32' }: FrequencyOptions = {}): Tensor {
+export function fftFreq(n: number, { spacing = 1, ...made }: FrequencyOptions = {}): Tensor {
   const positive = Math.ceil(n / 2);
-  const order = [arange(positive, { dtype }), add(arange(n - positive, { dtype }), positive - n)];
+  const order = [arange(positive, made), add(arange(n - positive, made), positive - n)];
   return div(concatenate(order), n * spacing);
 }
 
 /** The frequencies of the results of `rfft`, [0, 1, .., ⌊n/2⌋] / (n spacing). @throws {ShapeError} n is not a whole number >= 0. */
-export function rfftFreq(n: number, { spacing = 1, dtype = 'float32' }: FrequencyOptions = {}): Tensor {
-  return div(arange(Math.floor(n / 2) + 1, { dtype }), n * spacing);
+export function rfftFreq(n: number, { spacing = 1, ...made }: FrequencyOptions = {}): Tensor {
+  return div(arange(Math.floor(n / 2) + 1, made), n * spacing);
 }
 
 /** Moves the zero frequency to the middle of the axes (default: all): element 0 goes to ⌊n/2⌋. */
