@@ -17,6 +17,7 @@ import {
   setDefaultDevice,
   type Tensor,
   tensor,
+  trace,
   whileLoop,
 } from '../../lib/index.js';
 
@@ -102,7 +103,7 @@ describe.skipIf(!emulated?.available)('on cuda:emulated', () => {
     });
     await expect(fit).rejects.toBeInstanceOf(AbortError);
     await gpu.idle();
-    expect(await matmul(x.transpose(), x).trace().item()).toBeCloseTo(await x.square().sum().item(), 3);
+    expect(await trace(matmul(x.transpose(), x)).item()).toBeCloseTo(await x.square().sum().item(), 3);
   }, 60_000);
 
   it('a Fourier transform agrees with the CPU', async () => {
