@@ -53,6 +53,28 @@ void gammas(CudaComparison& both, Random& random) {
   }
 }
 
+// Variables on either side of every border between the expansions, and what is none.
+void gamma_gradients(CudaComparison& both, Random& random) {
+  const double special_shapes[] = {0, -1, std::nan(""), HUGE_VAL, 1, 2},
+               special_variables[] = {0, -1, std::nan(""), HUGE_VAL, 1, 1e-300};
+  for (const int32_t dtype : {CT_FLOAT32, CT_FLOAT64}) {
+    for (const Dims& dims : std::vector<Dims>{{}, {1}, {0}, {40, 60}}) {
+      Value shapes = random_value(dtype, dims, random), variables = shapes;
+      for (size_t i = 0; i < shapes.data.size(); ++i) {
+        const double a = std::pow(10, random.uniform(-3, 5)), z = a + 5 * random.uniform(-1, 1) * std::sqrt(a);
+        const bool special = random.below(10) == 0;
+        shapes.data[i] = round_to(dtype, special && random.below(2) ? special_shapes[random.below(6)] : a);
+        variables.data[i] = round_to(dtype, special ? special_variables[random.below(6)]
+                                            : z > 0 ? z
+                                                    : a * random.uniform(0, 1));
+      }
+      // Below 1e-12 of the true value each (gamma_gradient.h).
+      both.check("randomGammaGradient", {shapes, variables}, {shapes.type}, {},
+                 {(dtype == CT_FLOAT32 ? FLT_EPSILON : 0) + 2e-12, 0});
+    }
+  }
+}
+
 }  // namespace
 }  // namespace cotangent::testing
 
@@ -62,5 +84,6 @@ int main() {
   Random random(11);
   numbers(both, random);
   gammas(both, random);
+  gamma_gradients(both, random);
   return failures ? 1 : 0;
 }

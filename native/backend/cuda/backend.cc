@@ -99,6 +99,7 @@ int32_t device_open(int32_t index, ct_device** device, ct_error* error) {
     register_matmul(registry);
     register_linalg(registry);
     register_convolution(registry);
+    register_fft(registry);
     *device = opened.release();
     return CT_OK;
   });

@@ -68,6 +68,7 @@ void register_matmul(Registry& registry);
 void register_linalg(Registry& registry);
 void register_convolution(Registry& registry);
 void register_pooling(Registry& registry);
+void register_fft(Registry& registry);
 
 // A launch and half of an H100's memory bandwidth and arithmetic: decides scheduling only.
 inline double estimate_ns(double bytes, double flops = 0) { return 3000 + bytes / 1600 + flops / 30000; }

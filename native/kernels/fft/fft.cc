@@ -16,6 +16,7 @@
 
 #include "native/backend/cpu/check.h"
 #include "native/kernels/fft/long_transform.h"
+#include "native/kernels/fft/parameters.h"
 
 namespace cotangent::cpu {
 namespace {
@@ -31,17 +32,6 @@ int64_t split(int64_t n) {
     }
   }
   return 0;
-}
-
-// The shortest length from `least` on among few that are cheap.
-int64_t convolution_length(int64_t least) {
-  int64_t best = 0;
-  for (const int64_t odd : {1, 3, 5, 9, 15}) {
-    int64_t length = odd;
-    while (length < least) length *= 2;
-    if (!best || length < best) best = length;
-  }
-  return best;
 }
 
 // The ways `line` and `long` for one length.
@@ -99,12 +89,8 @@ class Chirp {
 template <class T>
 class FftKernel : public Kernel {
  public:
-  FftKernel(const OpDesc& desc, bool inverse, double scale)
-      : n_(desc.in(0).dims[desc.in(0).rank - 1]),
-        lines_(product(desc.in(0), 0, desc.in(0).rank - 1)),
-        inverse_(inverse),
-        scale_(scale),
-        own_(n_) {
+  FftKernel(const OpDesc& desc, const FftParameters& fft)
+      : n_(fft.length), lines_(fft.lines), inverse_(fft.inverse), scale_(fft.scale), own_(n_) {
     if (!own_) chirp_.emplace(n_);
     const Transform& used = chirp_ ? chirp_->transform() : own_;
     const double flops = chirp_ ? 2 * used.flops() + 60 * static_cast<double>(n_) : used.flops();
@@ -253,21 +239,9 @@ class FftKernel : public Kernel {
 };
 
 std::unique_ptr<Kernel> prepare_fft(const OpDesc& desc) {
-  desc.expect_operands(2, 2);
-  expect_params(desc, 2);
-  const ct_type& re = desc.in(0);
-  expect_float(re, "an operand");
-  if (re.rank == 0) fail(CT_SHAPE, "an operand of rank at least 1", "rank 0");
-  const int64_t n = re.dims[re.rank - 1];
-  constexpr int64_t kMost = int64_t{1} << 27;  // the product of two lines of the longest kind that a core's cache holds
-  if (n < 1 || n > kMost) fail(CT_SHAPE, "a length in [1, 2^27]", std::to_string(n));
-  expect_type(desc.in(1), re.dtype, dims(re), "the imaginary part");
-  expect_type(desc.out(0), re.dtype, dims(re), "the real part of the result");
-  expect_type(desc.out(1), re.dtype, dims(re), "the imaginary part of the result");
-  const bool inverse = flag(desc, 0, "inverse");
-  const double scale = desc.param(1);
-  if (re.dtype == CT_FLOAT32) return std::make_unique<FftKernel<float>>(desc, inverse, scale);
-  return std::make_unique<FftKernel<double>>(desc, inverse, scale);
+  const FftParameters fft(desc);
+  if (fft.dtype == CT_FLOAT32) return std::make_unique<FftKernel<float>>(desc, fft);
+  return std::make_unique<FftKernel<double>>(desc, fft);
 }
 
 }  // namespace

@@ -1,12 +1,12 @@
-// Roots of unity to the last bits: arguments are reduced in whole numbers, so no angle is beyond pi/4.
+// Complex numbers and roots of unity on the CPU.
 #ifndef COTANGENT_KERNELS_FFT_ROOTS_H
 #define COTANGENT_KERNELS_FFT_ROOTS_H
 
-#include <cmath>
 #include <complex>
 #include <cstdint>
-#include <utility>
 #include <vector>
+
+#include "native/kernels/fft/root_of_unity.h"
 
 namespace cotangent::cpu {
 
@@ -19,18 +19,9 @@ inline Complex multiply(Complex a, Complex b) {
 
 // exp(-2 pi i m / n), 0 <= m < n < 2^59.
 inline Complex root_of_unity(int64_t m, int64_t n) {
-  int64_t eighths = 8 * m;  // the angle is pi/4 eighths / n
-  const bool lower = eighths > 4 * n;
-  if (lower) eighths = 8 * n - eighths;
-  const bool left = eighths > 2 * n;
-  if (left) eighths = 4 * n - eighths;
-  const bool steep = eighths > n;
-  if (steep) eighths = 2 * n - eighths;
-  constexpr double kQuarterPi = 0.78539816339744830962;
-  const double angle = kQuarterPi * static_cast<double>(eighths) / static_cast<double>(n);
-  double c = std::cos(angle), s = std::sin(angle);
-  if (steep) std::swap(c, s);
-  return {left ? -c : c, lower ? s : -s};
+  double re, im;
+  fourier::root_of_unity(m, n, re, im);
+  return {re, im};
 }
 
 // All n-th roots of unity from two tables of about sqrt(n), at the price of one multiplication each.

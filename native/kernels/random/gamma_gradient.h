@@ -15,8 +15,7 @@
 #ifndef COTANGENT_KERNELS_RANDOM_GAMMA_GRADIENT_H
 #define COTANGENT_KERNELS_RANDOM_GAMMA_GRADIENT_H
 
-#include <cmath>
-#include <limits>
+#include <math.h>
 
 #include "native/kernels/elementwise/gamma.h"
 
@@ -27,15 +26,15 @@ constexpr double kNormalReach = 12;  // deviations within which it does
 constexpr int kMostTerms = 1 << 20;  // never reached by variables that a generator can draw
 
 // log z - digamma(a), without cancellation for large z and a.
-inline double log_excess(double a, double z) {
-  if (a < 16) return std::log(z) - formula::digamma(a);
+COTANGENT_FN double log_excess(double a, double z) {
+  if (a < 16) return ::log(z) - formula::digamma(a);
   // log a - digamma(a) by its asymptotic series (Abramowitz and Stegun, 6.3.18).
   const double w = 1 / (a * a);
   const double rest = 1 / (2 * a) + w * (1.0 / 12 - w * (1.0 / 120 - w * (1.0 / 252 - w * (1.0 / 240 - w / 132))));
-  return std::log1p((z - a) / a) + rest;
+  return ::log1p((z - a) / a) + rest;
 }
 
-inline double gradient_by_series(double a, double z) {
+COTANGENT_FN double gradient_by_series(double a, double z) {
   double term = 1, harmonic = 0, sum = 1, weighted = 0;
   for (int n = 1; n < kMostTerms; ++n) {
     term *= z / (a + n);
@@ -48,7 +47,7 @@ inline double gradient_by_series(double a, double z) {
 }
 
 // Lentz's evaluation: K is the product of all C_i D_i, and d log K the sum of dC_i / C_i + dD_i / D_i.
-inline double gradient_by_fraction(double a, double z) {
+COTANGENT_FN double gradient_by_fraction(double a, double z) {
   double b = z + 1 - a, d = 1 / b, c = 0, slope_c = 0, slope_d = d * d;
   double fraction = d, log_slope = d;
   for (int i = 1; i < kMostTerms; ++i) {
@@ -63,13 +62,13 @@ inline double gradient_by_fraction(double a, double z) {
     fraction *= c * d;
     const double change = slope_c / c + slope_d / d;
     log_slope += change;
-    if (std::abs(c * d - 1) <= 1e-16 && std::abs(change) <= 1e-16 * std::abs(log_slope)) break;
+    if (::fabs(c * d - 1) <= 1e-16 && ::fabs(change) <= 1e-16 * ::fabs(log_slope)) break;
   }
   return z * fraction * (log_excess(a, z) + log_slope);
 }
 
-inline double gradient_by_normal(double a, double z) {
-  const double root = std::sqrt(a);
+COTANGENT_FN double gradient_by_normal(double a, double z) {
+  const double root = ::sqrt(a);
   double x = (z - a) / root;
   const auto polynomials = [&](double (&p)[5], double (&slope)[5]) {
     const double s = x * x;
@@ -92,17 +91,17 @@ inline double gradient_by_normal(double a, double z) {
         root + slope[0] + (slope[1] + (slope[2] + (slope[3] + slope[4] / root) / root) / root) / root;
     const double change = value / derivative;
     x -= change;
-    if (std::abs(change) <= 1e-15 * (1 + std::abs(x))) break;
+    if (::fabs(change) <= 1e-15 * (1 + ::fabs(x))) break;
   }
   polynomials(p, slope);
   return 1 + (x / 2 - (p[1] / 2 + (p[2] + (1.5 * p[3] + 2 * p[4] / root) / root) / root) / a) / root;
 }
 
 // NaN where a variable of that shape cannot be z; 0 at z = 0, the limit.
-inline double gamma_shape_gradient(double a, double z) {
-  if (!(a > 0) || !(z >= 0) || std::isinf(a) || std::isinf(z)) return std::numeric_limits<double>::quiet_NaN();
+COTANGENT_FN double gamma_shape_gradient(double a, double z) {
+  if (!(a > 0) || !(z >= 0) || isinf(a) || isinf(z)) return __builtin_nan("");
   if (z == 0) return 0;
-  if (a > kNormalFrom && std::abs(z - a) < kNormalReach * std::sqrt(a)) return gradient_by_normal(a, z);
+  if (a > kNormalFrom && ::fabs(z - a) < kNormalReach * ::sqrt(a)) return gradient_by_normal(a, z);
   return z <= a + 1 ? gradient_by_series(a, z) : gradient_by_fraction(a, z);
 }
 

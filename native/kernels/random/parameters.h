@@ -82,6 +82,24 @@ struct GammaParameters {
   }
 };
 
+// randomGammaGradient: shapes and gamma variables of one type.
+struct GammaGradientParameters {
+  int64_t count;
+  int32_t dtype;
+
+  // Throws KernelError.
+  explicit GammaGradientParameters(const OpDesc& desc) {
+    desc.expect_operands(2, 1);
+    expect_params(desc, 0);
+    const ct_type& shapes = desc.in(0);
+    expect_float(shapes, "shapes");
+    expect_type(desc.in(1), shapes.dtype, dims(shapes), "the variables");
+    expect_type(desc.out(0), shapes.dtype, dims(shapes), "the result");
+    count = element_count(shapes);
+    dtype = shapes.dtype;
+  }
+};
+
 }  // namespace cotangent
 
 #endif

@@ -12,6 +12,7 @@ std::unique_ptr<Kernel> prepare_random_bits(const OpDesc& desc, Device& device);
 std::unique_ptr<Kernel> prepare_random_uniform(const OpDesc& desc, Device& device);
 std::unique_ptr<Kernel> prepare_random_normal(const OpDesc& desc, Device& device);
 std::unique_ptr<Kernel> prepare_random_gamma(const OpDesc& desc, Device& device);
+std::unique_ptr<Kernel> prepare_random_gamma_gradient(const OpDesc& desc, Device& device);
 
 }  // namespace cotangent::cuda
 

@@ -1,8 +1,7 @@
 // randomGammaGradient: shapes and gamma variables of one type -> dz/da, elementwise (gamma_gradient.h).
-#include <algorithm>
-
 #include "native/backend/cpu/check.h"
 #include "native/kernels/random/gamma_gradient.h"
+#include "native/kernels/random/parameters.h"
 #include "native/kernels/random/random_gamma.h"
 
 namespace cotangent::cpu {
@@ -11,7 +10,7 @@ namespace {
 template <class T>
 class GammaGradientKernel : public Kernel {
  public:
-  explicit GammaGradientKernel(const OpDesc& desc) : count_(element_count(desc.in(0))) {
+  explicit GammaGradientKernel(const GammaGradientParameters& gamma) : count_(gamma.count) {
     estimated_ns = estimate_ns(0) + 500 * static_cast<double>(count_);  // some tens of divisions
     in_place[0] = 3;
   }
@@ -38,14 +37,9 @@ class GammaGradientKernel : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> prepare_random_gamma_gradient(const OpDesc& desc) {
-  desc.expect_operands(2, 1);
-  expect_params(desc, 0);
-  const ct_type& shapes = desc.in(0);
-  expect_float(shapes, "shapes");
-  expect_type(desc.in(1), shapes.dtype, dims(shapes), "the variables");
-  expect_type(desc.out(0), shapes.dtype, dims(shapes), "the result");
-  if (shapes.dtype == CT_FLOAT32) return std::make_unique<GammaGradientKernel<float>>(desc);
-  return std::make_unique<GammaGradientKernel<double>>(desc);
+  const GammaGradientParameters gamma(desc);
+  if (gamma.dtype == CT_FLOAT32) return std::make_unique<GammaGradientKernel<float>>(gamma);
+  return std::make_unique<GammaGradientKernel<double>>(gamma);
 }
 
 }  // namespace cotangent::cpu
