@@ -4,6 +4,8 @@
  *
  *   --write    put the table into docs/cuda-kernels.md
  *   --check    fail when a kernel spills more than the table there says
+ *   --architectures LIST
+ *              as CMAKE_CUDA_ARCHITECTURES, such as 90. Default: sm_80, sm_90 and PTX
  *   --json     one object for each instantiation instead of the table
  *
  * cuBLAS and cuSOLVER are the toolkit's, those in COTANGENT_CUDA_ROOT, or what `npm run cuda:libraries` installed.
@@ -32,8 +34,8 @@ function occupancy({ architecture, block, registers: each, shared }) {
   return (Math.min(blocks, Math.floor(warps / perBlock), byRegisters, byShared) * perBlock) / warps;
 }
 
-function instantiations() {
-  const folder = join(root, 'build/cuda');
+function instantiations(built) {
+  const folder = join(root, built);
   const files = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.cu.o.kernels.json'));
   return files.flatMap((file) => {
     const source = `${/kernels\/(.*)\.cu\.o/.exec(file)?.[1] ?? file}.cu`;
@@ -118,13 +120,15 @@ function check(list) {
 
 await main(() => {
   const flag = { type: 'boolean', default: false };
-  const { values } = parseArgs({ options: { write: flag, check: flag, json: flag } });
-  const built = buildCuda();
+  const { values } = parseArgs({
+    options: { write: flag, check: flag, json: flag, architectures: { type: 'string' } },
+  });
+  const built = buildCuda({ architectures: values.architectures });
   if (!built.built) {
     if (values.check) return console.log(`cuda:report: CUDA left out: ${built.reason}`);
     throw new SetupError(`Expected the CUDA toolkit: ${built.reason}.`);
   }
-  const list = instantiations();
+  const list = instantiations(built.folder);
   if (values.check) return check(list);
   if (values.json) return console.log(JSON.stringify(list, null, 1));
   console.log(table(list));

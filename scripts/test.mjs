@@ -9,8 +9,8 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { addonFile, runNativeTests } from './internal/addon.mjs';
+import { join } from 'node:path';
+import { runNativeTests } from './internal/addon.mjs';
 import { buildCudaEmulation } from './internal/cuda.mjs';
 import { announce, main, root, run, SetupError } from './internal/process.mjs';
 import { setup } from './internal/setup.mjs';
@@ -43,10 +43,10 @@ function countedVitest(name, folders, env) {
   }
 }
 
-const coreFolders = ['test/core/', 'test/transforms/', 'test/conformance/'];
+const coreFolders = ['test/core/', 'test/transforms/'];
 
-/** The table of cases and what is built on it. */
-const deviceFolders = ['test/conformance/'];
+/** What of the table of cases depends on a device's kernels: rules for batches do not. */
+const deviceTests = ['test/conformance/conformance.test.ts', 'test/conformance/derivatives.test.ts'];
 
 /** Why a device cannot be used, or undefined. */
 function whyNot(device) {
@@ -67,12 +67,6 @@ function onDevice(device, check) {
   else console.error(`  skipped on ${device}: ${reason}`);
 }
 
-/** The asynchronous device of the tests in the place of a GPU. */
-const testDevice = {
-  COTANGENT_CUDA_LIBRARY: join(root, dirname(addonFile()), 'libcotangent_test_device.so'),
-  COTANGENT_TEST_DEVICE: 'cuda',
-};
-
 const checks = [
   [
     'lint and format (TypeScript, JavaScript, JSON)',
@@ -83,21 +77,23 @@ const checks = [
   ['API documentation, where warnings are errors', () => run(node, [tool('typedoc/bin/typedoc')])],
   ['symbols of the SIMD targets', () => run(node, ['scripts/check-symbols.mjs'])],
   ['native unit tests', runNativeTests],
-  // Compiled by nvcc where it is found; nothing of it can run without a GPU.
-  ['CUDA kernels', () => run(node, ['scripts/cuda-report.mjs', '--check'])],
+  // Compiled by nvcc where it is found, for one architecture; nothing of it can run without a GPU.
+  ['CUDA kernels', () => run(node, ['scripts/cuda-report.mjs', '--check', '--architectures', '90'])],
   ['tests', () => countedVitest('all', [], {})],
   // Small Programs then go through the queue and the pool like large ones.
   ['core without the inline path', () => countedVitest('queued', coreFolders, { COTANGENT_INLINE: '0' })],
-  // The kernels that every machine of the architecture can run.
-  ['conformance on an asynchronous device', () => countedVitest('asynchronous', deviceFolders, testDevice)],
   [
-    'conformance on cuda:emulated',
+    'conformance and derivatives on cuda:emulated',
     () =>
       onDevice('cuda:emulated', () =>
-        countedVitest('emulated', deviceFolders, { COTANGENT_TEST_DEVICE: 'cuda:emulated' }),
+        countedVitest('emulated', deviceTests, { COTANGENT_TEST_DEVICE: 'cuda:emulated' }),
       ),
   ],
-  ['conformance on the narrowest SIMD target', () => countedVitest('narrow', ['test/conformance/'], narrowestTarget())],
+  // The kernels that every machine of the architecture can run.
+  [
+    'conformance on the narrowest SIMD target',
+    () => countedVitest('narrow', ['test/conformance/conformance.test.ts'], narrowestTarget()),
+  ],
 ];
 
 function narrowestTarget() {
@@ -133,7 +129,7 @@ await main(() => {
     onDevice(device, () =>
       filters.length > 0
         ? vitest(filters, { COTANGENT_DEVICE: device })
-        : vitest(deviceFolders, { COTANGENT_TEST_DEVICE: device }),
+        : vitest(deviceTests, { COTANGENT_TEST_DEVICE: device }),
     );
   } else if (filters.length > 0) vitest(filters);
   else runChecks();

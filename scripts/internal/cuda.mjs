@@ -5,7 +5,8 @@ import { buildNative, configureNative } from './addon.mjs';
 import { announce, firstOnPath, output, root } from './process.mjs';
 import { contentHash, readStamp, removeStamp, writeStamp } from './stamp.mjs';
 
-const folder = 'build/cuda';
+const builtLibrary = 'native/backend/cuda/libcotangent_cuda.so';
+const stampOf = (folder) => join(root, folder, 'cuda.stamp.json');
 const library = 'build/Release/libcotangent_cuda.so';
 const emulatedLibrary = 'build/Release/libcotangent_cuda_emulated.so';
 
@@ -52,21 +53,28 @@ export function cudaObstacle() {
 /**
  * Builds libcotangent_cuda.so beside the addon, unless it is up to date.
  *
- * @param options.architectures  As CMAKE_CUDA_ARCHITECTURES. Default: sm_80, sm_90 and PTX.
+ * @param options.architectures  As CMAKE_CUDA_ARCHITECTURES, when not all of them are wanted: where the full build is up to date, it serves.
+ *   Default: sm_80, sm_90 and PTX.
  * @param options.werror         Whether a compiler warning is an error. Default: true.
- * @returns `{ built: true }`, or `{ built: false, reason }` where CUDA is left out.
+ * @returns `{ built: true, folder }` with the folder of the objects, or `{ built: false, reason }` where CUDA is left out.
  * @throws {SetupError} the build failed.
  */
 export function buildCuda({ architectures, werror = true } = {}) {
   const obstacle = cudaObstacle();
   if (obstacle) return { built: false, reason: obstacle.reason };
   const [nvcc, cudaRoot] = [findNvcc(), librariesRoot()];
-  const stampFile = join(root, folder, 'cuda.stamp.json');
-  const options = { nvcc, cudaRoot, architectures, werror, version: output(nvcc, ['--version']) };
-  const hash = contentHash(['native/backend', 'native/kernels', 'CMakeLists.txt'], options);
-  if (readStamp(stampFile)?.hash === hash && existsSync(join(root, library))) return { built: true };
+  const version = output(nvcc, ['--version']);
+  const hash = contentHash(['native/backend', 'native/kernels', 'CMakeLists.txt'], { nvcc, cudaRoot, werror, version });
+  const upToDate = (folder) =>
+    readStamp(stampOf(folder))?.hash === hash &&
+    existsSync(join(root, folder, builtLibrary)) &&
+    existsSync(join(root, library));
+  const full = 'build/cuda';
+  if (upToDate(full)) return { built: true, folder: full };
+  const folder = architectures ? `${full}-${architectures.replaceAll(/[^\w-]+/g, '-')}` : full;
+  if (upToDate(folder)) return { built: true, folder };
   announce(`CUDA backend -> ${library}`);
-  removeStamp(stampFile);
+  removeStamp(stampOf(folder));
   configureNative(folder, {
     COTANGENT_CUDA: 'ON',
     COTANGENT_WERROR: werror ? 'ON' : 'OFF',
@@ -76,9 +84,9 @@ export function buildCuda({ architectures, werror = true } = {}) {
     ...(architectures ? { COTANGENT_CUDA_ARCHITECTURES: architectures } : {}),
   });
   buildNative(folder, 'cotangent_cuda');
-  place(join(folder, 'native/backend/cuda/libcotangent_cuda.so'), library);
-  writeStamp(stampFile, { hash, options });
-  return { built: true };
+  place(join(folder, builtLibrary), library);
+  writeStamp(stampOf(folder), { hash, options: {} });
+  return { built: true, folder };
 }
 
 /** Builds libcotangent_cuda_emulated.so beside the addon, unless it is up to date: device 'cuda:emulated', for tests. */
