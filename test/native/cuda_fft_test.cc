@@ -43,9 +43,9 @@ void not_a_number(CudaComparison& both, const Dims& dims, Random& random) {
   }
 }
 
-// A line's bits do not depend on how many lines there are.
-void alone(CudaComparison& both, int64_t n, Random& random) {
-  const Value re = random_value(CT_FLOAT64, {7, n}, random), im = random_value(CT_FLOAT64, {7, n}, random);
+// A line's bits do not depend on how many lines there are, nor on the chunks that long ones are taken in.
+void alone(CudaComparison& both, int64_t lines, int64_t n, Random& random) {
+  const Value re = random_value(CT_FLOAT64, {lines, n}, random), im = random_value(CT_FLOAT64, {lines, n}, random);
   const auto last = [&](const Value& x) { return value(CT_FLOAT64, {n}, {x.data.end() - n, x.data.end()}); };
   const std::vector<Value> all = both.cuda().run("fft", {re, im}, {re.type, re.type}, {0, 1});
   const Value one_re = last(re), one_im = last(im);
@@ -70,6 +70,7 @@ int main() {
   for (const Dims& dims : std::vector<Dims>{{3, 8}, {3, 49}, {4, 53}, {3, 2500}, {3, 1031}}) {
     not_a_number(both, dims, random);
   }
-  for (const int64_t n : {6, 47, 61, 2400}) alone(both, n, random);
+  for (const int64_t n : {6, 47, 61, 2400}) alone(both, 7, n, random);
+  alone(both, 514, 4096, random);
   return failures ? 1 : 0;
 }
