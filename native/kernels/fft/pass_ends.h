@@ -31,12 +31,17 @@ struct Target {
   const Number *chirp, *filter;
 };
 
+// NaN in one part is NaN in both: it reaches every result, by whichever products with 0 or 1 a length leaves out.
 __device__ __forceinline__ Number element(const Source& from, int64_t at) {
+  Number x;
   if (from.single) {
-    return {static_cast<double>(static_cast<const float*>(from.re)[at]),
-            static_cast<double>(static_cast<const float*>(from.im)[at])};
+    x = {static_cast<double>(static_cast<const float*>(from.re)[at]),
+         static_cast<double>(static_cast<const float*>(from.im)[at])};
+  } else {
+    x = {static_cast<const double*>(from.re)[at], static_cast<const double*>(from.im)[at]};
   }
-  return {static_cast<const double*>(from.re)[at], static_cast<const double*>(from.im)[at]};
+  if (x.re != x.re || x.im != x.im) x.re = x.im = x.re + x.im;
+  return x;
 }
 
 // Place j of a line of m numbers.
