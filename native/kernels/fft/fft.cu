@@ -1,16 +1,17 @@
 // fft: lines of complex numbers by passes through memory (fft_passes.h), in double, as on the CPU. float32 is rounded
-// once. Lengths with a prime factor above 50 are chirps (fft.cc has the formula): two transforms of a length m >= 2 n -
-// 1 with the filter's spectrum between them, which is transformed ahead at every run. The inverse is the same with real
-// and imaginary parts changing places on either side.
+// once. Lengths with a prime factor above 50 are chirps, whose formula is beside the CPU's kernel (fft.cc): two
+// transforms of a length m >= 2 n - 1 with the filter's spectrum between them, itself transformed first, at every run.
+// The inverse is the same with real and imaginary parts changing places on either side.
 //
-// A pass reads and writes every element once: 8 (float32) or 16 bytes at the line's ends, 16 between passes, where the
-// data of a chunk of lines stays in the cache of a GPU as long as it is below 32 MiB. A line of at most 2,048 elements
-// is read once and written once, chirps of at most 1,024 likewise. Results depend neither on the grid nor on the tiles:
-// every line's operations are fixed by its length.
+// A pass reads and writes every element once: 8 (float32) or 16 bytes at the ends of a line, 16 between passes. Lines
+// that need several passes are taken in chunks of at most 32 MiB, or one line, that may stay in the device's cache. A
+// line of at most 2,048 elements is read once and written once; chirps of at most 1,024 likewise. Results depend on
+// neither the grid nor the tiles: the operations of a line are fixed by its length.
 #include "native/backend/cuda/device_code.h"
 #include "native/backend/cuda/kernel.h"
-#include "native/kernels/fft/butterflies.h"
 #include "native/kernels/fft/parameters.h"
+#include "native/kernels/fft/pass_ends.h"
+#include "native/kernels/fft/pass_tile.h"
 #include "native/kernels/fft/root_of_unity.h"
 
 namespace cotangent::cuda {
@@ -18,184 +19,6 @@ namespace {
 
 constexpr unsigned kFillBlock = 256;
 constexpr int64_t kChunkElements = 1 << 21;  // of lines that take several passes: 32 MiB between passes
-
-// --- ends: where a pass's elements come from and go to
-
-enum class End : int32_t {
-  kLine,   // the equation's operands or results
-  kChirp,  // the same, times the chirp and with zeros from `length` on
-  kWork,   // complex numbers between passes
-  kFilter  // from: the chirp's lags, over their number; to: the conjugate of the product with the filter's spectrum
-};
-
-struct Source {
-  End end;
-  bool single;
-  int32_t length;  // of the operands' lines
-  const void *re, *im;
-  const Number *work, *chirp;
-};
-
-struct Target {
-  End end;
-  bool single;
-  int32_t length;
-  double scale;
-  void *re, *im;
-  Number* work;
-  const Number *chirp, *filter;
-};
-
-__device__ __forceinline__ Number element(const Source& from, int64_t at) {
-  if (from.single) {
-    return {static_cast<double>(static_cast<const float*>(from.re)[at]),
-            static_cast<double>(static_cast<const float*>(from.im)[at])};
-  }
-  return {static_cast<const double*>(from.re)[at], static_cast<const double*>(from.im)[at]};
-}
-
-// Place j of a line of m numbers.
-__device__ __forceinline__ Number load(const Source& from, int32_t m, int64_t line, int32_t j) {
-  switch (from.end) {
-    case End::kLine:
-      return element(from, line * m + j);
-    case End::kChirp:
-      if (j >= from.length) return {0, 0};
-      return multiply(element(from, line * from.length + j), from.chirp[j]);
-    case End::kFilter: {
-      const int32_t lag = j < from.length ? j : m - j;
-      if (lag >= from.length) return {0, 0};
-      return (1.0 / m) * conjugate(from.chirp[lag]);
-    }
-    default:
-      return from.work[line * m + j];
-  }
-}
-
-__device__ __forceinline__ void store(const Target& to, int32_t m, int64_t line, int32_t k, Number x) {
-  if (to.end == End::kWork) {
-    to.work[line * m + k] = x;
-    return;
-  }
-  if (to.end == End::kFilter) {
-    to.work[line * m + k] = conjugate(multiply(x, to.filter[k]));
-    return;
-  }
-  if (to.end == End::kChirp) {
-    if (k >= to.length) return;
-    x = multiply(conjugate(x), to.chirp[k]);
-  }
-  const int64_t at = line * to.length + k;
-  if (to.single) {
-    static_cast<float*>(to.re)[at] = static_cast<float>(to.scale * x.re);
-    static_cast<float*>(to.im)[at] = static_cast<float>(to.scale * x.im);
-  } else {
-    static_cast<double*>(to.re)[at] = to.scale * x.re;
-    static_cast<double*>(to.im)[at] = to.scale * x.im;
-  }
-}
-
-// --- a tile in shared memory: 2^log_width columns of `radix` elements
-
-__device__ __forceinline__ int32_t slot(const Pass& pass, int32_t i, int32_t column) {
-  return (i + (i >> pass.pad)) * pass.stride + column;
-}
-
-template <int kRadix>
-__device__ __forceinline__ void step(const Pass& pass, const Factor& factor, const Number* from, Number* to) {
-  const int32_t apart = pass.radix / kRadix;
-  for (int32_t u = static_cast<int32_t>(threadIdx.x); u < apart << pass.log_width;
-       u += static_cast<int32_t>(blockDim.x)) {
-    const int32_t q = u >> pass.log_width, column = u - (q << pass.log_width);
-    const int32_t j = static_cast<int32_t>(factor.by_done.quotient(static_cast<uint32_t>(q)));
-    const int32_t k = q - j * factor.done;
-    Number x[kRadix];
-#pragma unroll
-    for (int32_t i = 0; i < kRadix; ++i) x[i] = from[slot(pass, q + i * apart, column)];
-    if (factor.done > 1) {
-#pragma unroll
-      for (int32_t i = 1; i < kRadix; ++i) x[i] = multiply(x[i], pass.roots[k * i * factor.reach]);
-    }
-    Butterfly<kRadix>::run(x);
-#pragma unroll
-    for (int32_t i = 0; i < kRadix; ++i) to[slot(pass, j * factor.done * kRadix + k + i * factor.done, column)] = x[i];
-  }
-}
-
-// A thread a result: the twiddle and the root of the factor are one root of the product.
-__device__ __forceinline__ void step_by_definition(const Pass& pass, const Factor& factor, const Number* from,
-                                                   Number* to) {
-  const int32_t apart = pass.radix / factor.radix;
-  for (int32_t u = static_cast<int32_t>(threadIdx.x); u < pass.radix << pass.log_width;
-       u += static_cast<int32_t>(blockDim.x)) {
-    const int32_t v = u >> pass.log_width, column = u - (v << pass.log_width);
-    const int32_t o = v / apart, q = v - o * apart;
-    const int32_t j = static_cast<int32_t>(factor.by_done.quotient(static_cast<uint32_t>(q)));
-    const int32_t k = q - j * factor.done + o * factor.done, turn = k * factor.reach;
-    Number sum = from[slot(pass, q, column)];
-    int32_t m = 0;
-    for (int32_t i = 1; i < factor.radix; ++i) {
-      m += turn;
-      if (m >= pass.radix) m -= pass.radix;
-      sum = sum + multiply(from[slot(pass, q + i * apart, column)], pass.roots[m]);
-    }
-    to[slot(pass, j * factor.done * factor.radix + k, column)] = sum;
-  }
-}
-
-// All columns from `from`, which the block has filled, to where the answer says; the other buffer is free.
-__device__ __forceinline__ void transform_tile(const Pass& pass, Number*& from, Number*& to) {
-  for (int32_t f = 0; f < pass.factors; ++f) {
-    const Factor& factor = pass.factor[f];
-    switch (factor.radix) {
-      case 2:
-        step<2>(pass, factor, from, to);
-        break;
-      case 3:
-        step<3>(pass, factor, from, to);
-        break;
-      case 4:
-        step<4>(pass, factor, from, to);
-        break;
-      case 5:
-        step<5>(pass, factor, from, to);
-        break;
-      case 8:
-        step<8>(pass, factor, from, to);
-        break;
-      default:
-        step_by_definition(pass, factor, from, to);
-    }
-    __syncthreads();
-    Number* const free = from;
-    from = to;
-    to = free;
-  }
-}
-
-struct Cell {
-  int32_t i, column;
-};
-
-// Cell `e` of a tile, along columns or across them, whichever is contiguous in memory.
-__device__ __forceinline__ Cell cell(const Pass& pass, int32_t e, bool along) {
-  if (along) {
-    const int32_t column = static_cast<int32_t>(pass.by_radix.quotient(static_cast<uint32_t>(e)));
-    return {e - column * pass.radix, column};
-  }
-  const int32_t i = e >> pass.log_width;
-  return {i, e - (i << pass.log_width)};
-}
-
-struct Place {
-  int64_t line;
-  int32_t column;  // of the line
-};
-
-__device__ __forceinline__ Place place(const Pass& pass, int64_t column) {
-  const int64_t line = static_cast<int64_t>(pass.by_count.quotient(static_cast<uint64_t>(column)));
-  return {line, static_cast<int32_t>(column - line * pass.count)};
-}
 
 // The results may be the operands where the pass is a line's only one. `filter`: a whole chirp in one pass.
 __global__ void __launch_bounds__(kMostThreads)
