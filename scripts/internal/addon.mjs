@@ -84,7 +84,14 @@ export function configureNative(folder, values) {
   ensureTools();
   dropForeignCache(folder);
   const blas = readStamp(join(root, 'build/addon.stamp.json'))?.options.blas ?? 'openblas';
-  const all = { ...definitions({ blas }), CMAKE_BUILD_TYPE: 'Release', COTANGENT_ADDON: 'OFF', ...values };
+  const all = {
+    ...definitions({ blas }),
+    CMAKE_BUILD_TYPE: 'Release',
+    COTANGENT_ADDON: 'OFF',
+    // As cmake-js compiles the same files, so that a compiler cache knows them.
+    CMAKE_CXX_FLAGS: '-DBUILDING_NODE_EXTENSION',
+    ...values,
+  };
   run('cmake', ['-S', '.', '-B', folder, '-G', generator(), '--log-level=WARNING', ...asArguments('-D', all)], {
     env: pkgConfigEnvironment(),
   });
@@ -95,7 +102,7 @@ export function buildNative(folder, ...targets) {
   run('cmake', ['--build', folder, '--parallel', jobs, ...targets.flatMap((target) => ['--target', target])]);
 }
 
-/** Builds the native unit tests with the library's assertions on and runs them. @throws {SetupError} one fails, or there is none. */
+/** Builds the native unit tests and runs them. @throws {SetupError} one fails, or there is none. */
 export function runNativeTests() {
   const folder = 'build/native-tests';
   configureNative(folder, { COTANGENT_TESTS: 'ON', COTANGENT_CUDA_EMULATION: 'ON' });
