@@ -9,6 +9,15 @@ import type {
 
 export type { HardwareInfo, MemoryInfo, Statistics };
 
+/** What `call` of the addon returns. @throws its failure, typed. */
+function throwing<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (thrown) {
+    throw fromNative(thrown);
+  }
+}
+
 /** The kind of a device: `emulated` is CUDA's kernels on the host, for tests. */
 export type DeviceKind = 'cpu' | 'cuda' | 'emulated';
 
@@ -66,6 +75,40 @@ export class Device {
     return awaitIdle(this.id);
   }
 
+  /**
+   * Seconds that the device spends on what `f` enqueues on it, by the device's own clock: from a marker in its order of work that is
+   * recorded before `f` is called, when this environment is idle there, to one recorded when all of `f`'s work is done. Gaps in which
+   * the device waits for JavaScript count, and so does work of other threads that comes between. On the CPU: wall-clock time.
+   *
+   * @param f  may be asynchronous; it is awaited, and so is what it leaves enqueued. What it returns is not read.
+   * @throws what `f` throws.  {DeviceError} the device was lost.
+   */
+  async time(f: () => unknown): Promise<number> {
+    await this.idle();
+    if (!addon().describeDevice(this.id).asynchronous) {
+      const started = performance.now();
+      await f();
+      await this.idle();
+      return (performance.now() - started) / 1e3;
+    }
+    const markers: number[] = [];
+    const record = (): number => {
+      const marker = throwing(() => addon().recordMarker(this.id));
+      markers.push(marker);
+      return marker;
+    };
+    try {
+      const from = record();
+      await f();
+      await this.idle();
+      const to = record();
+      await this.idle();
+      return throwing(() => addon().elapsed(from, to)) / 1e9;
+    } finally {
+      for (const marker of markers) addon().releaseMarker(marker);
+    }
+  }
+
   toString(): string {
     return this.name;
   }
@@ -85,12 +128,7 @@ export function device(name: string): Device {
   if (known) return known;
   if (typeof name !== 'string')
     throw new DeviceError('device', `Expected the name of a device, received ${typeof name}`);
-  let found: { id: number; name: string };
-  try {
-    found = addon().openDevice(name);
-  } catch (thrown) {
-    throw fromNative(thrown);
-  }
+  const found = throwing(() => addon().openDevice(name));
   const made = opened.get(found.name) ?? new Device(found.id, found.name);
   opened.set(found.name, made);
   opened.set(name, made);

@@ -99,6 +99,15 @@ export interface NativeAddon {
   takeProfile(stream: number): { names: string[]; events: Float64Array; dropped: number };
 
   /**
+   * Puts a marker behind what is launched on an asynchronous device; it is reached when the environment is idle there. Release it.
+   * Throws ERR_DEVICE when the device is lost.
+   */
+  recordMarker(device: number): number;
+  releaseMarker(marker: number): void;
+  /** Nanoseconds that the device took from one marker to a later one, by its own clock. Waits until both are reached. Throws as `recordMarker`. */
+  elapsed(from: number, to: number): number;
+
+  /**
    * Enqueues a run. `slots` holds the Program's input slots, then its output slots, which must be free or failed; donated inputs' slots
    * are released. Returns at once, except when 256 Programs or a quarter of the memory limit are pending: then it blocks until
    * the executor has caught up. Throws ERR_DISPOSED when an input slot is empty, ERR_DEVICE when one lives on another device.

@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-#define CT_BACKEND_ABI 2
+#define CT_BACKEND_ABI 3
 #define CT_MAX_RANK 8
 #define CT_MAX_OPERANDS 64  // inputs, or outputs, of one equation other than a control equation
 
@@ -117,6 +117,9 @@ typedef struct ct_backend {
   void (*marker_destroy)(ct_marker* marker);
   int32_t (*record)(ct_queue* queue, ct_marker* marker, ct_error* error);
   int32_t (*wait)(ct_marker* marker, ct_error* error);
+  // Waits for both, which were recorded in that order on one device, and says how long the device took from one to the
+  // other, by its own clock.
+  int32_t (*elapsed)(ct_marker* from, ct_marker* to, double* ns, ct_error* error);
   // Whether `prepare` knows a kernel of that name. Passes make kernels that a backend need not have (`chainReduce`)
   // only where it does; null: it has none of these.
   int32_t (*has_kernel)(ct_device* device, const char* kernel);

@@ -61,6 +61,23 @@ class Queue {
   ct_queue* queue_ = nullptr;
 };
 
+// A place in an asynchronous device's order of work, destroyed with its owner.
+class Marker {
+ public:
+  explicit Marker(Device& device) : backend_(device.backend()) {
+    ct_error error{};
+    if (backend_.marker_create(device.handle(), &marker_, &error) != CT_OK) throw Error(to_failure(error));
+  }
+  ~Marker() { backend_.marker_destroy(marker_); }
+  Marker(const Marker&) = delete;
+  Marker& operator=(const Marker&) = delete;
+  ct_marker* get() const { return marker_; }
+
+ private:
+  const ct_backend& backend_;
+  ct_marker* marker_ = nullptr;
+};
+
 }  // namespace cotangent
 
 #endif

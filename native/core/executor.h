@@ -63,6 +63,10 @@ class Executor {
   // Throws Error.
   void follow(Client& client, ct_queue* queue, Value& value);
 
+  // Records the marker behind what is launched; the client is not idle before the device got there. `queue`: the
+  // caller's own. Throws Error.
+  void mark(Client& client, ct_queue* queue, ct_marker* marker);
+
   // False when nothing of the client is pending; otherwise the waiter is told, and must live until then.
   bool wait_idle(Client& client, IdleWaiter* waiter);
 
@@ -127,6 +131,7 @@ class Executor {
 
   // Asynchronous devices.
   void record(Task& task, ct_queue* queue);
+  Task& add_leaving(Client& client, Arguments& arguments);
   void fly(Task& task);
   void throttle();
   void land();

@@ -26,23 +26,40 @@ void Executor::fly(Task& task) {
   flights_.notify_one();
 }
 
+// A task of no stream.
+Task& Executor::add_leaving(Client& client, Arguments& arguments) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Task& task = add(client, arguments, 0);
+  leaving_.push_back(&task);
+  return task;
+}
+
 void Executor::follow(Client& client, ct_queue* queue, Value& value) {
   if (!value.follow()) return;
   Arguments arguments;
   arguments.outputs.emplace_back(&value);
-  Task* task;
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    task = &add(client, arguments, 0);
-    leaving_.push_back(task);
-  }
+  Task& task = add_leaving(client, arguments);
   try {
-    record(*task, queue);
+    record(task, queue);
   } catch (const Error& error) {
     value.landed(std::make_shared<const Failure>(error.failure()));
-    return retire(*task);
+    return retire(task);
   }
-  fly(*task);
+  fly(task);
+}
+
+void Executor::mark(Client& client, ct_queue* queue, ct_marker* marker) {
+  ct_error error{};
+  if (device_.backend().record(queue, marker, &error) != CT_OK) throw Error(to_failure(error));
+  Arguments none;
+  Task& task = add_leaving(client, none);
+  try {
+    record(task, queue);
+  } catch (const Error&) {
+    retire(task);
+    throw;
+  }
+  fly(task);
 }
 
 // A long Program is at most two slices of launches ahead of the device, so that others get their turn there, too.

@@ -108,6 +108,9 @@ class Addon final : public Napi::Addon<Addon> {
                              InstanceMethod<&Addon::guarded<&Addon::abort_stream>>("abortStream"),
                              InstanceMethod<&Addon::guarded<&Addon::start_profiling>>("startProfiling"),
                              InstanceMethod<&Addon::guarded<&Addon::take_profile>>("takeProfile"),
+                             InstanceMethod<&Addon::guarded<&Addon::record_marker>>("recordMarker"),
+                             InstanceMethod<&Addon::guarded<&Addon::release_marker>>("releaseMarker"),
+                             InstanceMethod<&Addon::guarded<&Addon::elapsed>>("elapsed"),
                              InstanceMethod<&Addon::guarded<&Addon::execute>>("execute"),
                              InstanceMethod<&Addon::guarded<&Addon::write>>("write"),
                              InstanceMethod<&Addon::guarded<&Addon::copy>>("copy"),
@@ -239,6 +242,15 @@ class Addon final : public Napi::Addon<Addon> {
     result["dropped"] = static_cast<double>(profile.dropped);
     return result;
   }
+
+  Napi::Value record_marker(const Info& call) { return number_of(environment().record_marker(uint32(call[0]))); }
+
+  Napi::Value release_marker(const Info& call) {
+    environment().release_marker(uint32(call[0]));
+    return nothing();
+  }
+
+  Napi::Value elapsed(const Info& call) { return number_of(environment().elapsed(uint32(call[0]), uint32(call[1]))); }
 
   Napi::Value execute(const Info& call) {
     const auto slots = typed_array<Napi::Int32Array>(call, 2, napi_int32_array);

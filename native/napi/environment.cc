@@ -45,6 +45,7 @@ void Environment::tear_down() {
   slots_.clear();
   programs_.clear();
   streams_.clear();
+  markers_.clear();
   arguments_.clear();
   sites_.clear();
   settled_.Reset();
@@ -138,6 +139,43 @@ Profiler::Profile Environment::take_profile(uint32_t id) {
 void Environment::abort_stream(uint32_t id) {
   const StreamEntry& entry = stream(id);
   entry.site->device.executor.abort(*entry.stream);
+}
+
+// --- markers
+// -------------------------------------------------------------------------------------------------
+
+uint32_t Environment::record_marker(uint32_t on) {
+  Site& at = site(on);
+  if (at.device.device.backend().synchronous) {
+    fail(CT_INTERNAL, "recordMarker", "an asynchronous device", at.device.name);
+  }
+  auto marker = std::make_unique<Marker>(at.device.device);
+  at.device.executor.mark(at, at.queue.get(), marker->get());
+  const uint32_t id = next_marker_++;
+  markers_.emplace(id, MarkerEntry{std::move(marker), &at});
+  return id;
+}
+
+Environment::MarkerEntry& Environment::marker(uint32_t id) {
+  const auto found = markers_.find(id);
+  if (found == markers_.end()) unknown("marker", id);
+  return found->second;
+}
+
+void Environment::release_marker(uint32_t id) {
+  marker(id);
+  markers_.erase(id);
+}
+
+double Environment::elapsed(uint32_t from, uint32_t to) {
+  const MarkerEntry &first = marker(from), &last = marker(to);
+  if (first.site != last.site) fail(CT_INTERNAL, "elapsed", "markers of one device", "those of two");
+  double ns = 0;
+  ct_error error{};
+  if (first.site->device.device.backend().elapsed(first.marker->get(), last.marker->get(), &ns, &error) != CT_OK) {
+    throw Error(to_failure(error));
+  }
+  return ns;
 }
 
 }  // namespace cotangent

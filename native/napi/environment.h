@@ -39,6 +39,12 @@ class Environment final {
   // What ran since the last call; times are those of one clock for all streams.
   Profiler::Profile take_profile(uint32_t stream);
 
+  // A new marker behind what is launched on an asynchronous device; it is reached when the environment is idle there.
+  uint32_t record_marker(uint32_t device);
+  void release_marker(uint32_t marker);
+  // Nanoseconds of the device from one marker to a later one.
+  double elapsed(uint32_t from, uint32_t to);
+
   void execute(uint32_t program, uint32_t stream, const int32_t* slots, size_t count);
 
   void write(uint32_t device, int32_t slot, const Type& type, const void* data);
@@ -94,6 +100,10 @@ class Environment final {
     std::unique_ptr<Execution> inline_execution;
     const Layout* layout = nullptr;
   };
+  struct MarkerEntry {
+    std::unique_ptr<Marker> marker;
+    Site* site;
+  };
   // Registered with a value, or with the executor for idleness. One reference is the table's, one the registration's.
   class Ticket final : public RefCounted, public Waiter {
    public:
@@ -131,6 +141,7 @@ class Environment final {
   Site& site(uint32_t device);
   ProgramEntry& program(uint32_t id);
   StreamEntry& stream(uint32_t id);
+  MarkerEntry& marker(uint32_t id);
   Slot& slot(int32_t index);
   Slot& free_slot(const char* op, int32_t index);
   Slot& held(int32_t index);
@@ -154,6 +165,8 @@ class Environment final {
   std::vector<ProgramEntry> programs_;
   std::vector<uint32_t> free_programs_;
   std::unordered_map<uint32_t, StreamEntry> streams_;
+  std::unordered_map<uint32_t, MarkerEntry> markers_;
+  uint32_t next_marker_ = 1;
   std::unordered_map<double, Ref<Ticket>> tickets_;
   double next_ticket_ = 1;
   int64_t bytes_ = 0, reported_bytes_ = 0;  // held by slots, on all devices; as the collector knows it

@@ -28,6 +28,7 @@ describe('a device that is lost', () => {
     const later = jit((v: Tensor) => v.mul(3))(x);
     await expect(later.data()).rejects.toMatchObject({ code: 'ERR_DEVICE' });
     await doomed.idle();
+    await expect(doomed.time(() => {})).rejects.toBeInstanceOf(DeviceError);
 
     expect(await ones([10], { device: other }).sum().item()).toBe(10);
     expect(await ones([10]).sum().item()).toBe(10);

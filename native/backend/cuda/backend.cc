@@ -205,8 +205,7 @@ int32_t marker_create(ct_device* device, ct_marker** marker, ct_error* error) {
   return guarded(error, "marker", [&]() -> int32_t {
     require(cudaSetDevice(device->device.index()), "cudaSetDevice");
     auto made = std::make_unique<ct_marker>(ct_marker{device->device});
-    require(cudaEventCreateWithFlags(&made->event, cudaEventDisableTiming | cudaEventBlockingSync),
-            "cudaEventCreateWithFlags");
+    require(cudaEventCreateWithFlags(&made->event, cudaEventBlockingSync), "cudaEventCreateWithFlags");
     *marker = made.release();
     return CT_OK;
   });
@@ -225,6 +224,16 @@ int32_t record(ct_queue* queue, ct_marker* marker, ct_error* error) {
 int32_t wait(ct_marker* marker, ct_error* error) {
   if (const ct_code code = marker->device.select(error); code != CT_OK) return code;
   return check(cudaEventSynchronize(marker->event), error, "cudaEventSynchronize");
+}
+
+int32_t elapsed(ct_marker* from, ct_marker* to, double* ns, ct_error* error) {
+  if (const int32_t code = wait(from, error); code != CT_OK) return code;
+  if (const int32_t code = wait(to, error); code != CT_OK) return code;
+  float milliseconds = 0;
+  const ct_code code =
+      check(cudaEventElapsedTime(&milliseconds, from->event, to->event), error, "cudaEventElapsedTime");
+  *ns = double{milliseconds} * 1e6;
+  return code;
 }
 
 int32_t has_kernel(ct_device* device, const char* kernel) { return device->registry.find(kernel) != nullptr; }
@@ -259,6 +268,7 @@ constexpr ct_backend make_backend() {
   backend.marker_destroy = marker_destroy;
   backend.record = record;
   backend.wait = wait;
+  backend.elapsed = elapsed;
   return backend;
 }
 

@@ -13,12 +13,9 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -28,10 +25,14 @@
 
 #include "native/backend/cpu/backend.h"
 #include "native/core/pool.h"
+#include "test/native/device/worker.h"
 
 namespace {
 
 constexpr uint64_t kMemory = uint64_t{2} << 30;
+
+using cotangent::testing::Range;
+using cotangent::testing::Worker;
 
 const ct_backend& host() { return cotangent::cpu::backend(); }
 
@@ -46,11 +47,6 @@ int32_t report(ct_error* error, ct_code code, const char* op, const std::string&
   std::snprintf(error->message, sizeof error->message, "[%s] %s", op, message.c_str());
   return code;
 }
-
-struct Range {
-  const char* begin;
-  const char* end;
-};
 
 // The device's pages under two addresses.
 class Memory {
@@ -111,96 +107,6 @@ class Memory {
   std::map<uint64_t, uint64_t> free_;  // offset -> bytes
 };
 
-// Runs jobs in order on a thread of its own, until one fails.
-class Worker {
- public:
-  Worker() : thread_([this] { work(); }) {}
-  ~Worker() {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      over_ = true;
-      wake_.notify_one();
-    }
-    thread_.join();
-  }
-
-  using Job = std::function<int32_t(ct_error*)>;
-
-  uint64_t push(std::vector<Range> written, Job job) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    jobs_.push_back({std::move(written), std::move(job)});
-    wake_.notify_one();
-    return ++pushed_;
-  }
-
-  uint64_t position() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    return pushed_;
-  }
-
-  int32_t wait(uint64_t position, ct_error* error) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    done_.wait(lock, [&] { return finished_ >= position; });
-    return fault(error);
-  }
-
-  // Whether queued work writes to these bytes.
-  bool will_write(const Range& range) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    for (const Queued& queued : jobs_) {
-      for (const Range& written : queued.written) {
-        if (written.begin < range.end && range.begin < written.end) return true;
-      }
-    }
-    return false;
-  }
-
-  int32_t check(ct_error* error) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    return fault(error);
-  }
-
- private:
-  struct Queued {
-    std::vector<Range> written;
-    Job job;
-  };
-
-  int32_t fault(ct_error* error) const {
-    if (fault_.code != CT_OK) *error = fault_;
-    return fault_.code;
-  }
-
-  void work() {
-    const cotangent::FixedThreads one(1);
-    cotangent::run_thread_start_hook();
-    std::unique_lock<std::mutex> lock(mutex_);
-    for (;;) {
-      wake_.wait(lock, [this] { return over_ || !jobs_.empty(); });
-      if (jobs_.empty()) return;
-      Job job = std::move(jobs_.front().job);  // its ranges stay until it is done
-      ct_error error{};
-      const bool lost = fault_.code != CT_OK;
-      lock.unlock();
-      const int32_t code = lost ? CT_OK : job(&error);
-      job = nullptr;
-      lock.lock();
-      if (code != CT_OK) fault_ = error;
-      jobs_.pop_front();
-      ++finished_;
-      done_.notify_all();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable wake_, done_;
-  std::deque<Queued> jobs_;
-  uint64_t pushed_ = 0, finished_ = 0;
-  ct_error fault_{};
-  bool over_ = false;
-  std::thread thread_;
-};
-
 // The names of the ABI belong to the CPU's own structures in here.
 struct TestDevice {
   ct_device* cpu = nullptr;
@@ -217,9 +123,13 @@ struct TestOp {
   TestDevice* device;
 };
 
+using Clock = std::chrono::steady_clock;
+
 struct TestMarker {
   TestDevice* device;
   uint64_t position = 0;
+  // When the device got there. Shared with the queue, where the marker may be gone or recorded again before.
+  std::shared_ptr<Clock::time_point> time = nullptr;
 };
 
 TestDevice& of(ct_device* device) { return *reinterpret_cast<TestDevice*>(device); }
@@ -400,7 +310,13 @@ TestMarker& of(ct_marker* marker) { return *reinterpret_cast<TestMarker*>(marker
 void marker_destroy(ct_marker* marker) { delete &of(marker); }
 
 int32_t record(ct_queue* queue, ct_marker* marker, ct_error*) {
-  of(marker).position = of(queue).worker.position();
+  auto time = std::make_shared<Clock::time_point>();
+  TestMarker& recorded = of(marker);
+  recorded.position = of(queue).worker.push({}, [time](ct_error*) {
+    *time = Clock::now();
+    return CT_OK;
+  });
+  recorded.time = std::move(time);
   return CT_OK;
 }
 
@@ -408,6 +324,17 @@ int32_t wait(ct_marker* marker, ct_error* error) {
   const TestMarker& until = of(marker);
   return until.device->worker.wait(until.position, error);
 }
+
+int32_t elapsed(ct_marker* from, ct_marker* to, double* ns, ct_error* error) {
+  for (ct_marker* marker : {from, to}) {
+    if (!of(marker).time) return report(error, CT_INTERNAL, "elapsed", "Expected a recorded marker, received another.");
+    if (const int32_t code = wait(marker, error)) return code;
+  }
+  *ns = std::chrono::duration<double, std::nano>(*of(to).time - *of(from).time).count();
+  return CT_OK;
+}
+
+int32_t has_kernel(ct_device* device, const char* kernel) { return host().has_kernel(of(device).cpu, kernel); }
 
 }  // namespace
 
@@ -442,6 +369,8 @@ extern "C" __attribute__((visibility("default"))) const ct_backend* cotangent_ba
     made.marker_destroy = marker_destroy;
     made.record = record;
     made.wait = wait;
+    made.elapsed = elapsed;
+    made.has_kernel = has_kernel;
     return made;
   }();
   return &backend;
