@@ -5,18 +5,19 @@ import { parseArgs } from 'node:util';
 import { cases } from './cases/index.js';
 import { environment } from './harness/environment.js';
 import { runLimit } from './harness/limits.js';
-import { type PairingResult, runPaired } from './harness/pairing.js';
+import { type PairingResult, requireDevice, runPaired } from './harness/pairing.js';
 import { benchFolder } from './harness/paths.js';
 import { picture } from './harness/picture.js';
-import { findPython } from './harness/python.js';
+import { findPython, whyNoTorch } from './harness/python.js';
 import { table, warnings } from './harness/report.js';
-import { type BenchCase, type DetailedRow, publicRow } from './harness/types.js';
+import { type BenchCase, caseId, type DetailedRow, publicRow, runsOn } from './harness/types.js';
 import { figure } from './library.js';
 
 const usage = `Usage: node bench/run.mjs [options]
-  --only NAME            one case (repeatable): ${[...new Set(cases.map(({ name }) => name))].join(', ')}
+  --device NAME          where both sides compute: cpu (default), cuda, cuda:N, or cuda:emulated, which has no peer
+  --only NAME            one case (repeatable), or one of its sizes (matmul:256): ${[...new Set(cases.map(({ name }) => name))].join(', ')}
   --json                 print the rows as one JSON array and nothing else
-  --check                exit with 1 when a limit is missed
+  --check                exit with 1 when a limit is missed (limits are the CPU's)
   --output DIR           write <date>.json and <date>.svg there; a run of all cases writes to bench/results by default
   --threads N            threads on both sides of the paired cases (default 2)
   --blocks N             blocks, at least 7 (default 9)
@@ -28,6 +29,9 @@ class UsageError extends Error {}
 
 interface Options {
   readonly chosen: readonly BenchCase[];
+  /** Chosen, and of no meaning on the device. */
+  readonly leftOut: readonly BenchCase[];
+  readonly device: string;
   readonly json: boolean;
   readonly check: boolean;
   readonly output: string | undefined;
@@ -59,6 +63,7 @@ function readOptions(args: readonly string[]): Options | undefined {
       args: [...args],
       options: {
         only: { type: 'string', multiple: true },
+        device: text,
         json: flag,
         check: flag,
         help: flag,
@@ -78,12 +83,27 @@ function readOptions(args: readonly string[]): Options | undefined {
   if (parsed.help) return undefined;
   const names = [...new Set(cases.map(({ name }) => name))];
   for (const name of parsed.only ?? []) {
-    if (!names.includes(name))
+    if (!names.includes(name) && !cases.some((one) => caseId(one) === name))
       throw new UsageError(`[bench] Expected one of ${names.join(', ')} after --only, received '${name}'.`);
+  }
+  const { device = 'cpu' } = parsed;
+  if (parsed.check && device !== 'cpu') {
+    throw new UsageError(
+      `[bench] Expected --check on the CPU, received --device ${device}, where there are no limits.`,
+    );
+  }
+  const wanted = cases.filter(
+    (one) => !parsed.only || parsed.only.includes(one.name) || parsed.only.includes(caseId(one)),
+  );
+  const chosen = wanted.filter((one) => runsOn(one, device));
+  if (chosen.length === 0) {
+    throw new UsageError(`[bench] Expected a case that runs on ${device}, received ${parsed.only?.join(', ')}.`);
   }
   const whole = (low: number) => (value: number) => Number.isInteger(value) && value >= low;
   return {
-    chosen: cases.filter(({ name }) => !parsed.only || parsed.only.includes(name)),
+    chosen,
+    leftOut: wanted.filter((one) => !chosen.includes(one)),
+    device,
     json: parsed.json,
     check: parsed.check,
     output: parsed.output ?? (parsed.only ? undefined : join(benchFolder, 'results')),
@@ -100,21 +120,41 @@ function readOptions(args: readonly string[]): Options | undefined {
   };
 }
 
+/** The Python of the peers; undefined when no chosen case has any on the device. @throws {Error} there should be one and is none. */
+function peerPython({ chosen, device }: Options, log: (line: string) => void): string | undefined {
+  if (!chosen.some((one) => one.kind === 'paired' && !one.startPeer)) return undefined;
+  if (device === 'cpu') return findPython();
+  const alone = (reason: string) => log(`No peers on ${device}, ours is timed alone: ${reason}`);
+  if (device === 'cuda:emulated') {
+    alone('torch does not compute there.');
+    return undefined;
+  }
+  const python = findPython();
+  const reason = whyNoTorch(python, device);
+  if (reason === undefined) return python;
+  alone(`torch of ${python} cannot use the device: ${reason}`);
+  return undefined;
+}
+
 async function runAll(options: Options): Promise<number> {
   const log = (line: string) => process.stderr.write(`${line}\n`);
+  if (options.device !== 'cpu') await requireDevice(options.device);
+  if (options.leftOut.length > 0) {
+    log(`Left out on ${options.device}, as they are about the CPU: ${options.leftOut.map(caseId).join(', ')}`);
+  }
   const before = environment();
   const rows: DetailedRow[] = [];
   const failures: { name: string; message: string }[] = [];
   let versions: PairingResult['versions'] | undefined;
-  const python = options.chosen.some((one) => one.kind === 'paired' && !one.startPeer) ? findPython() : '';
+  const python = peerPython(options, log);
   for (const chosen of options.chosen) {
     try {
       if (chosen.kind === 'limit') {
         log(chosen.name);
         rows.push(...(await runLimit(chosen)));
       } else {
-        const { threads, blocks, blockSeconds, seed } = options;
-        const result = await runPaired(chosen, { python, threads, blocks, blockSeconds, seed, log });
+        const { device, threads, blocks, blockSeconds, seed } = options;
+        const result = await runPaired(chosen, { device, python, threads, blocks, blockSeconds, seed, log });
         rows.push(...result.rows);
         versions = result.versions;
       }
@@ -132,11 +172,12 @@ async function runAll(options: Options): Promise<number> {
   if (options.output !== undefined) {
     const date = new Date();
     const stem = join(options.output, date.toISOString().slice(0, 19).replaceAll(':', ''));
-    const { threads, seed } = options;
+    const { device, threads, seed } = options;
     const document = {
       date: date.toISOString(),
       environment: before,
       versions,
+      device,
       threads,
       seed,
       warnings: doubts,
@@ -145,11 +186,15 @@ async function runAll(options: Options): Promise<number> {
     };
     await mkdir(options.output, { recursive: true });
     await writeFile(`${stem}.json`, `${JSON.stringify(document, null, 2)}\n`);
-    await writeFile(`${stem}.svg`, await (await figure()).renderSvg(picture(rows)));
-    log(`Results: ${relative(process.cwd(), `${stem}.json`)}, picture: ${relative(process.cwd(), `${stem}.svg`)}`);
+    log(`Results: ${relative(process.cwd(), `${stem}.json`)}`);
+    const drawn = picture(rows);
+    if (drawn) {
+      await writeFile(`${stem}.svg`, await (await figure()).renderSvg(drawn));
+      log(`Picture: ${relative(process.cwd(), `${stem}.svg`)}`);
+    }
   }
   if (failures.length > 0) return 1;
-  return options.check && rows.some(({ met }) => !met) ? 1 : 0;
+  return options.check && rows.some(({ met }) => met === false) ? 1 : 0;
 }
 
 /** Runs the bench and returns the exit code: 0, 1 for a failed case (or, with --check, a missed limit), 2 for wrong usage. */

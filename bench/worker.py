@@ -2,7 +2,8 @@
 
 Requests (see harness/protocol.ts): start, prepare, result, time, exit. A case is the file cases/<name>.py; its `PEERS` maps a
 peer's name to a class with `__init__(parameters, data)`, `result() -> {name: array}`, `run(repetitions)` and, where runs change
-their own input, `begin()`, which restores it and is not timed.
+their own input, `begin()`, which restores it and is not timed. Data are tensors on the device that `start` names, and what
+`__init__` makes lands there, too; the other methods have to name it. On a GPU the clock is its own: events around `run`.
 """
 
 import gc
@@ -24,19 +25,19 @@ ANSWERS = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 
 
-def read_arrays(description):
-    """The clones are warm, aligned and owned by torch's allocator, as a user's tensors would be."""
+def read_arrays(description, device):
+    """The copies are warm, aligned and owned by torch's allocator, as a user's tensors would be."""
     arrays = {}
     for name, entry in description.items():
         values = np.fromfile(entry["file"], dtype=entry["dtype"]).reshape(entry["shape"])
-        arrays[name] = torch.from_numpy(values).clone()
+        arrays[name] = torch.from_numpy(values).to(device, copy=True)
     return arrays
 
 
 def write_arrays(results, folder, prefix):
     description = {}
     for name, value in results.items():
-        values = torch.as_tensor(value).numpy()
+        values = torch.as_tensor(value).cpu().numpy()
         values = np.ascontiguousarray(values, dtype=np.float64 if values.dtype == np.float64 else np.float32)
         file = os.path.join(folder, f"{prefix}-{name}.bin")
         values.tofile(file)
@@ -57,11 +58,20 @@ class Worker:
         self.runners = {}
         self.data = {}
         self.parameters = {}
+        self.device = torch.device("cpu")
 
     def start(self, request):
         torch.set_num_threads(request["threads"])
+        self.device = torch.device(request["device"])
+        versions = {}
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)
+            # float32 on both sides. For products that is torch's default, for convolutions it is not.
+            torch.backends.cudnn.allow_tf32 = False
+            versions = {"device": torch.cuda.get_device_name(self.device), "cuda": torch.version.cuda}
         return {
             "versions": {
+                **versions,
                 "python": platform.python_version(),
                 "torch": torch.__version__,
                 "numpy": np.__version__,
@@ -74,14 +84,16 @@ class Worker:
     def prepare(self, request):
         self.peers = load_case(request["case"]).PEERS
         self.parameters = request["parameters"]
-        self.data = read_arrays(request["data"])
+        self.data = read_arrays(request["data"], self.device)
         self.runners = {}
         return {}
 
     def runner(self, request):
         peer = request["peer"]
         if peer not in self.runners:
-            self.runners[peer] = self.peers[peer](self.parameters, self.data)
+            # Here only: a default device costs time at every call of torch.
+            with self.device:
+                self.runners[peer] = self.peers[peer](self.parameters, self.data)
         return self.runners[peer]
 
     def result(self, request):
@@ -95,6 +107,14 @@ class Worker:
         if hasattr(runner, "begin"):
             runner.begin()
         gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+            before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            before.record()
+            runner.run(request["repetitions"])
+            after.record()
+            after.synchronize()
+            return {"seconds": before.elapsed_time(after) / 1e3}
         started = time.perf_counter()
         runner.run(request["repetitions"])
         return {"seconds": time.perf_counter() - started}

@@ -1,6 +1,6 @@
 /** The Node side of the pairing harness: one long-lived process that answers one JSON line per JSON line (harness/protocol.ts). */
 import { createInterface } from 'node:readline';
-import { hardwareInfo, setThreads } from 'cotangent';
+import { DeviceError, defaultDevice, hardwareInfo, setDefaultDevice, setThreads } from 'cotangent';
 import { findCase } from './cases/index.js';
 import { readArrays, writeArrays } from './harness/data.js';
 import type { Answer, Request } from './harness/protocol.js';
@@ -20,12 +20,17 @@ async function answerTo(request: Request): Promise<Omit<Answer, 'idle'>> {
   switch (request.op) {
     case 'start': {
       if (isPeer) return { versions: { node: process.version } };
+      try {
+        setDefaultDevice(request.device);
+      } catch (error) {
+        if (error instanceof DeviceError) return { unavailable: error.message };
+        throw error;
+      }
       setThreads(request.threads);
-      const device = hardwareInfo();
-      return {
-        threads: device.threads,
-        versions: { node: process.version, blas: device.blas, simd: device.simdTarget },
-      };
+      const { threads, blas, simdTarget } = hardwareInfo();
+      const on = defaultDevice();
+      const device: Record<string, string> = on.kind === 'cpu' ? {} : { device: on.describe() };
+      return { threads, versions: { node: process.version, blas, simd: simdTarget, ...device } };
     }
     case 'prepare': {
       const found = findCase(request.case);
@@ -46,8 +51,10 @@ async function answerTo(request: Request): Promise<Omit<Answer, 'idle'>> {
     case 'time': {
       const { begin, run } = prepared();
       await begin?.call(runner);
+      const timed = () => run.call(runner, request.repetitions);
+      if (!isPeer) return { seconds: await defaultDevice().time(timed) };
       const started = performance.now();
-      await run.call(runner, request.repetitions);
+      await timed();
       return { seconds: (performance.now() - started) / 1e3 };
     }
     case 'measure': {

@@ -34,7 +34,7 @@ class Chain:
         function, arguments, in_flight = self.function, self.arguments, self.in_flight
         for _ in range(repetitions):
             results = [function(*arguments) for _ in range(in_flight)]
-            results[-1].numpy()
+            results[-1].cpu().numpy()
 
 
 class CompiledChain(Chain):

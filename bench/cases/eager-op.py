@@ -15,7 +15,7 @@ class Eager:
             y = y + self.x
             y = torch.tanh(y)
             y = y - 0.25
-        return y.numpy()
+        return y.cpu().numpy()
 
     @torch.inference_mode()
     def run(self, repetitions):

@@ -59,7 +59,7 @@ class Torch:
         return fit + self.ridge / 2 * torch.dot(w, w)
 
     def fit(self):
-        w = torch.zeros(self.x.shape[1], requires_grad=True)
+        w = torch.zeros(self.x.shape[1], device=self.x.device, requires_grad=True)
         optimizer = torch.optim.LBFGS([w], **self.options)
 
         def closure():

@@ -13,7 +13,7 @@ export const lbfgs: PairedCase = {
   parameters: { ridge: 1e-3, gradientTolerance: 1e-5, pairs: 10 },
   callsPerRepetition: 1,
   peers: [
-    { name: 'scipy', limit: 0.6 },
+    { name: 'scipy', limit: 0.6, host: true },
     { name: 'torch', limit: 0.6 },
   ],
   // The objective at the end: both stop where the gradient is below the tolerance, at most ‖∇f‖² / (2 ridge) ~ 1e-5 above the optimum,

@@ -35,8 +35,8 @@ class CholeskySolve:
         x, masks, signs, small, large, target = self.x, self.masks, self.signs, self.small, self.large, self.target
         beta, rho = self.beta, self.rho
         (n, d), p = x.shape, masks.shape[1]
-        v, w, lam, mu = (torch.zeros(d, p) for _ in range(4))
-        s, r, nu, xi = (torch.zeros(n, p) for _ in range(4))
+        v, w, lam, mu = (torch.zeros(d, p, device=x.device) for _ in range(4))
+        s, r, nu, xi = (torch.zeros(n, p, device=x.device) for _ in range(4))
         for _ in range(self.iterations):
             b_u = target + v - lam + x.T @ (signs * (s - nu))
             b_z = -target + w - mu + x.T @ (signs * (r - xi))

@@ -28,7 +28,7 @@ class RoundTrip:
     def run(self, repetitions):
         arguments = self.arguments
         for _ in range(repetitions):
-            chained(*arguments).numpy()
+            chained(*arguments).cpu().numpy()
 
 
 PEERS = {"torch-eager": RoundTrip}

@@ -1,6 +1,6 @@
 /**
  * Times one case beside its peers: our Node worker and the peers' (Python, or Node as well) live through the whole case, get the same files, must produce
- * equal results, and then take turns: ours, peer, ours, peer, ...
+ * equal results, and then take turns: ours, peer, ours, peer, ... Without a peer on the device ours is timed alone.
  */
 import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -11,11 +11,14 @@ import { readArrays, writeArrays } from './data.js';
 import { benchFolder } from './paths.js';
 import { WorkerProcess } from './process.js';
 import type { Idle } from './protocol.js';
-import { type Block, compareBlocks, largestDifference, significant } from './statistics.js';
+import { type Block, compareBlocks, largestDifference, median, significant } from './statistics.js';
 import { caseId, type DataSet, type DetailedRow, type PairedCase, type Peer } from './types.js';
 
 export interface PairingOptions {
-  readonly python: string;
+  /** Where both sides compute. */
+  readonly device: string;
+  /** Undefined: there are no peers in Python on the device. */
+  readonly python: string | undefined;
   readonly threads: number;
   readonly blocks: number;
   /** Aimed length of a side's part of a block. */
@@ -52,6 +55,36 @@ function pythonWorker(python: string, threads: number): WorkerProcess {
     MKL_NUM_THREADS: String(threads),
     TORCHINDUCTOR_COMPILE_THREADS: '1',
   });
+}
+
+function startOther(paired: PairedCase, python: string | undefined, threads: number): WorkerProcess | undefined {
+  if (paired.startPeer) return nodePeer();
+  return python === undefined ? undefined : pythonWorker(python, threads);
+}
+
+/** Starts a worker on the device and returns its versions. @throws {Error} the device or the thread count cannot be had. */
+async function startSide(
+  worker: WorkerProcess,
+  { device, threads }: Pick<PairingOptions, 'device' | 'threads'>,
+  threaded = true,
+): Promise<Readonly<Record<string, string>>> {
+  const answer = await worker.ask({ op: 'start', threads, device });
+  if (answer.unavailable !== undefined) throw new Error(answer.unavailable);
+  // A peer in Node has one thread, and no setting.
+  if (threaded && answer.threads !== threads) {
+    throw new Error(`[bench] Expected ${worker.label} to run on ${threads} threads, received ${answer.threads}.`);
+  }
+  return answer.versions ?? {};
+}
+
+/** @throws {Error} why the device cannot be used: the message of the `DeviceError`. */
+export async function requireDevice(device: string): Promise<void> {
+  const worker = nodeWorker();
+  try {
+    await startSide(worker, { device, threads: 1 });
+  } finally {
+    await worker.close();
+  }
 }
 
 /** One side of a pair. */
@@ -118,6 +151,32 @@ async function checkPeer(
   return agreement;
 }
 
+async function timeAlone(paired: PairedCase, node: WorkerProcess, options: PairingOptions): Promise<DetailedRow> {
+  options.log(`${paired.name} alone: ${options.blocks} blocks`);
+  const side = new Side(node, 'none');
+  await side.calibrate(options.blockSeconds);
+  const milliseconds: number[] = [];
+  for (let block = 0; block < options.blocks; block++) {
+    milliseconds.push(((await side.time()) * 1e3) / (side.repetitions * paired.callsPerRepetition));
+  }
+  return {
+    name: paired.name,
+    size: paired.size,
+    ours_ms: significant(median(milliseconds)),
+    peer: 'none',
+    peer_ms: null,
+    ratio: null,
+    agreement: null,
+    limit: null,
+    met: null,
+    ratio_min: null,
+    ratio_max: null,
+    blocks: options.blocks,
+    repetitions: [side.repetitions, 0],
+    idle_load: [significant(side.idleLoad), 0],
+  };
+}
+
 async function timePeer(
   paired: PairedCase,
   peer: Peer,
@@ -146,21 +205,20 @@ export async function runPaired(paired: PairedCase, options: PairingOptions): Pr
   // An interrupt ends this process without running `finally`; the workers leave when their input closes.
   const removeFolder = () => rmSync(folder, { recursive: true, force: true });
   process.once('exit', removeFolder);
+  const { device, python, threads } = options;
+  const peers = paired.peers.filter(({ host }) => device === 'cpu' || (python !== undefined && !host));
   const node = nodeWorker();
-  const other = paired.startPeer ? nodePeer() : pythonWorker(options.python, options.threads);
+  const other = startOther(paired, peers.length > 0 ? python : undefined, threads);
   try {
     const data = paired.data(options.seed);
     const files = await writeArrays(data, folder, 'data');
-    const { threads } = options;
-    const started = [await node.ask({ op: 'start', threads }), await other.ask({ op: 'start', threads })] as const;
-    for (const [index, answer] of started.entries()) {
-      if (index === 1 && paired.startPeer) continue; // has one thread, and no setting
-      if (answer.threads !== threads) {
-        const side = index === 0 ? 'cotangent' : 'torch';
-        throw new Error(`[bench] Expected ${side} to run on ${threads} threads, received ${answer.threads}.`);
-      }
-    }
     const prepare = { op: 'prepare', case: caseId(paired), parameters: paired.parameters, data: files } as const;
+    const versions = { ours: await startSide(node, options), peers: {} as Readonly<Record<string, string>> };
+    if (!other) {
+      await node.ask(prepare);
+      return { rows: [await timeAlone(paired, node, options)], versions };
+    }
+    versions.peers = await startSide(other, options, !paired.startPeer);
     await node.ask(prepare);
     await other.ask(prepare);
     const { arrays = {} } = await node.ask({ op: 'result', peer: 'ours', folder });
@@ -168,13 +226,14 @@ export async function runPaired(paired: PairedCase, options: PairingOptions): Pr
 
     // Every peer is checked before any is timed.
     const agreements: number[] = [];
-    for (const peer of paired.peers) agreements.push(await checkPeer(paired, peer, other, folder, ours, data));
+    for (const peer of peers) agreements.push(await checkPeer(paired, peer, other, folder, ours, data));
 
     const rows: DetailedRow[] = [];
-    for (const [index, peer] of paired.peers.entries()) {
+    for (const [index, peer] of peers.entries()) {
       options.log(`${paired.name} beside ${peer.name}: ${options.blocks} blocks`);
       const timed = await timePeer(paired, peer, node, other, options);
       const comparison = compareBlocks(timed.blocks);
+      const limit = device === 'cpu' ? peer.limit : null;
       rows.push({
         name: paired.name,
         size: paired.size,
@@ -183,8 +242,8 @@ export async function runPaired(paired: PairedCase, options: PairingOptions): Pr
         peer_ms: significant(comparison.peer),
         ratio: significant(comparison.ratio),
         agreement: significant(agreements[index] as number),
-        limit: peer.limit,
-        met: comparison.ratio <= peer.limit,
+        limit,
+        met: limit === null ? null : comparison.ratio <= limit,
         ratio_min: significant(comparison.ratioMin),
         ratio_max: significant(comparison.ratioMax),
         blocks: options.blocks,
@@ -192,9 +251,9 @@ export async function runPaired(paired: PairedCase, options: PairingOptions): Pr
         idle_load: [significant(timed.ours.idleLoad), significant(timed.theirs.idleLoad)],
       });
     }
-    return { rows, versions: { ours: started[0].versions ?? {}, peers: started[1].versions ?? {} } };
+    return { rows, versions };
   } finally {
-    await Promise.all([node.close(), other.close()]);
+    await Promise.all([node.close(), other?.close()]);
     process.off('exit', removeFolder);
     removeFolder();
   }

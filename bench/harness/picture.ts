@@ -1,18 +1,19 @@
-/** The picture: a bar for each peer: how much of its limit the ratio takes, on a logarithmic axis; the rule at 1 is the limit. */
+/** The picture: a bar for each peer that has a limit: how much of it the ratio takes, on a logarithmic axis; the rule at 1 is the limit. */
 import type { TopLevelSpec } from 'vega-lite';
 import type { DetailedRow } from './types.js';
 
-/** As a Vega-Lite specification; lib/cli draws it like its own pictures. */
-export function picture(rows: readonly DetailedRow[]): TopLevelSpec {
-  const values = rows.map((row) => ({
-    label: row.peer === 'limit' ? `${row.name}: ${row.size}` : `${row.name} / ${row.peer}`,
-    share: row.ratio / row.limit,
-    met: row.met ? 'met' : 'missed',
-    text:
-      row.peer === 'limit'
-        ? `${row.ratio.toPrecision(2)} of the limit`
-        : `${row.ratio.toPrecision(2)} (at most ${row.limit})`,
-  }));
+/** As a Vega-Lite specification; lib/cli draws it like its own pictures. Undefined when no row has a limit. */
+export function picture(rows: readonly DetailedRow[]): TopLevelSpec | undefined {
+  const values = rows.flatMap(({ name, size, peer, ratio, limit, met }) => {
+    if (ratio === null || limit === null) return [];
+    return {
+      label: peer === 'limit' ? `${name}: ${size}` : `${name} / ${peer}`,
+      share: ratio / limit,
+      met: met ? 'met' : 'missed',
+      text: peer === 'limit' ? `${ratio.toPrecision(2)} of the limit` : `${ratio.toPrecision(2)} (at most ${limit})`,
+    };
+  });
+  if (values.length === 0) return undefined;
   // Bars on a logarithmic axis start at its left end.
   const low = 10 ** Math.floor(Math.log10(Math.min(0.1, ...values.map((value) => value.share))));
   const high = 2 * Math.max(1, ...values.map((value) => value.share));

@@ -3,7 +3,7 @@ import type { ArrayFiles } from './data.js';
 import type { Measurement, Parameters } from './types.js';
 
 export type Request =
-  | { readonly op: 'start'; readonly threads: number }
+  | { readonly op: 'start'; readonly threads: number; readonly device: string }
   | { readonly op: 'prepare'; readonly case: string; readonly parameters: Parameters; readonly data: ArrayFiles }
   /** `peer` names the twin; our worker has one implementation and ignores it. */
   | { readonly op: 'result'; readonly peer: string; readonly folder: string }
@@ -19,6 +19,8 @@ export interface Idle {
 
 export interface Answer {
   readonly error?: string;
+  /** At `start`: why the device cannot be used. */
+  readonly unavailable?: string;
   readonly idle: Idle;
   readonly versions?: Readonly<Record<string, string>>;
   readonly threads?: number;

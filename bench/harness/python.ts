@@ -13,6 +13,14 @@ export function pinnedVersion(requirements: string, name: string): string {
   throw new Error(`[bench] Expected a line ${name}==VERSION in bench/requirements.txt, received none.`);
 }
 
+/** Why torch in this Python cannot compute on a device; undefined when it can. */
+export function whyNoTorch(python: string, device: string): string | undefined {
+  const script = `import torch; torch.ones(2, device='${device}').sum().item()`;
+  const probe = spawnSync(python, ['-c', script], { encoding: 'utf8' });
+  if (probe.error) return probe.error.message;
+  return probe.status === 0 ? undefined : (probe.stderr.trim().split('\n').pop() ?? `exit code ${probe.status}`);
+}
+
 /** COTANGENT_PYTHON alone when it is set; else bench/.venv, then python3. @throws {Error} none imports torch at the pinned version. */
 export function findPython(): string {
   const pinned = pinnedVersion(readFileSync(join(benchFolder, 'requirements.txt'), 'utf8'), 'torch');

@@ -8,7 +8,8 @@ export function showMilliseconds(ms: number): string {
   return `${(ms * 1000).toPrecision(3)} us`;
 }
 
-function showRatio(ratio: number): string {
+function showRatio(ratio: number | null): string {
+  if (ratio === null) return '';
   return ratio >= 0.1 ? ratio.toFixed(2) : ratio.toPrecision(2);
 }
 
@@ -16,15 +17,16 @@ const columns = ['case', 'ours', 'peer', 'time', 'ratio', 'min..max', 'limit', '
 
 function cells(row: DetailedRow): string[] {
   const against = row.peer === 'limit';
+  const met = { true: 'yes', false: 'NO', null: '' }[String(row.met) as 'true' | 'false' | 'null'];
   return [
     against ? `${row.name}: ${row.size}` : row.name,
     showMilliseconds(row.ours_ms),
     row.peer,
-    showMilliseconds(row.peer_ms),
+    row.peer_ms === null ? '' : showMilliseconds(row.peer_ms),
     showRatio(row.ratio),
-    against ? '' : `${showRatio(row.ratio_min)}..${showRatio(row.ratio_max)}`,
-    String(row.limit),
-    row.met ? 'yes' : 'NO',
+    against || row.ratio === null ? '' : `${showRatio(row.ratio_min)}..${showRatio(row.ratio_max)}`,
+    row.limit === null ? '' : String(row.limit),
+    met,
     row.agreement === null ? '' : row.agreement.toExponential(1),
   ];
 }
@@ -50,7 +52,7 @@ export function warnings(rows: readonly DetailedRow[], load: number, cores: numb
     found.push(`The load average was ${load} on ${cores} cores at the start: other work disturbed the timings.`);
   for (const row of rows) {
     for (const [index, load] of row.idle_load.entries()) {
-      if (load <= 0.05) continue;
+      if (load <= 0.05 || row.peer === 'none') continue;
       const [waiting, timed] = index === 0 ? ['cotangent', row.peer] : [row.peer, 'cotangent'];
       found.push(`${row.name}: ${waiting} used ${(100 * load).toFixed(0)} % of a core while ${timed} was timed.`);
     }

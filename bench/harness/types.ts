@@ -26,8 +26,10 @@ export interface Runner {
 export interface Peer {
   /** The key of the twin's `PEERS`. */
   readonly name: string;
-  /** Ours over the peer's time may be at most this. */
+  /** Ours over the peer's time may be at most this, on the CPU. */
   readonly limit: number;
+  /** It computes on the host, whatever the device: a peer on the CPU only. */
+  readonly host?: true;
   /** For a peer that computes something else on purpose: the data it must reproduce, as [its result, our data] names. */
   readonly reproduces?: readonly [result: string, data: string];
 }
@@ -72,25 +74,32 @@ export function caseId(one: BenchCase): string {
   return one.kind === 'paired' && one.variant !== undefined ? `${one.name}:${one.variant}` : one.name;
 }
 
+/** Whether a case means anything on a device: what measures the host, or has a peer in Node, is the CPU's. */
+export function runsOn(one: BenchCase, device: string): boolean {
+  return device === 'cpu' || (one.kind === 'paired' && !one.startPeer);
+}
+
 /** One line of `bench --json`. Times are ms per call, medians over the blocks. */
 export interface Row {
   readonly name: string;
   readonly size: string;
   readonly ours_ms: number;
+  /** `limit`: an absolute limit; `none`: nothing was timed beside ours, and what would compare is null. */
   readonly peer: string;
-  readonly peer_ms: number;
+  readonly peer_ms: number | null;
   /** Ours over the peer's: the median of the per-block ratios; against the peer `limit`, measured over allowed. */
-  readonly ratio: number;
-  /** Largest difference between the two results, in units of the result's largest magnitude; null against `limit`. */
+  readonly ratio: number | null;
+  /** Largest difference between the two results, in units of the result's largest magnitude; null against `limit` and `none`. */
   readonly agreement: number | null;
 }
 
 /** A row with what the table, the picture and the results file show besides. */
 export interface DetailedRow extends Row {
-  readonly limit: number;
-  readonly met: boolean;
-  readonly ratio_min: number;
-  readonly ratio_max: number;
+  /** Null where there is none: limits are the CPU's. */
+  readonly limit: number | null;
+  readonly met: boolean | null;
+  readonly ratio_min: number | null;
+  readonly ratio_max: number | null;
   readonly blocks: number;
   readonly repetitions: readonly [ours: number, peer: number];
   /** The largest share of one core that each side used while the other one was timed. */

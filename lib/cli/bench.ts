@@ -9,11 +9,11 @@ import type { Surroundings } from './terminal.js';
 /**
  * Runs the harness in a process of its own, so that what is loaded here does not disturb the timing.
  *
- * @returns the harness's exit code: 0, 1 for a case that failed, 2 for an unknown case.
+ * @returns the harness's exit code: 0, 1 for a case that failed or a device that cannot be used, 2 for an unknown case.
  * @throws {DeviceError} there is no harness: an installed package comes without.  {AbortError} after Ctrl-C.
  */
 export async function bench(
-  options: { readonly only?: string; readonly json?: boolean },
+  options: { readonly only?: string; readonly device?: string; readonly json?: boolean },
   { signal }: Surroundings,
   harness = join(packageRoot, 'bench', 'run.mjs'),
 ): Promise<number> {
@@ -22,7 +22,12 @@ export async function bench(
       hint: 'they are in the repository, not in the npm package: clone it and run `npm run bench` there',
     });
   }
-  const args = [...(options.only === undefined ? [] : ['--only', options.only]), ...(options.json ? ['--json'] : [])];
+  const { only, device, json } = options;
+  const args = [
+    ...(only === undefined ? [] : ['--only', only]),
+    ...(device === undefined ? [] : ['--device', device]),
+    ...(json ? ['--json'] : []),
+  ];
   const child = spawn(process.execPath, [harness, ...args], { stdio: 'inherit' });
   const stop = () => child.kill('SIGINT');
   signal.addEventListener('abort', stop, { once: true });

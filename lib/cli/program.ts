@@ -84,8 +84,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
     .command('bench')
     .description('compare with other libraries (in the repository only)')
     .option('--only <name>', 'one case')
+    .option('--device <name>', 'where both sides compute: cpu (default), cuda, cuda:N, or cuda:emulated')
     .option('--json', 'print one JSON document, and nothing else')
-    .action((options: { only?: string; json?: boolean }) =>
+    .action((options: { only?: string; device?: string; json?: boolean }) =>
       // The harness prints its own JSON, so a failure to start it must not add a document.
       guarded(surroundings, false, setCode, async () => setCode(await bench(options, surroundings))),
     );

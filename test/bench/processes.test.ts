@@ -23,10 +23,10 @@ function worker(): WorkerProcess {
 describe('WorkerProcess', () => {
   test('answers one request after the other and leaves when asked', async () => {
     const process = worker();
-    expect(await process.ask({ op: 'start', threads: 2 })).toMatchObject({ threads: 2 });
-    expect(await process.ask({ op: 'start', threads: 3 })).toMatchObject({ threads: 3 });
+    expect(await process.ask({ op: 'start', threads: 2, device: 'cpu' })).toMatchObject({ threads: 2 });
+    expect(await process.ask({ op: 'start', threads: 3, device: 'cpu' })).toMatchObject({ threads: 3 });
     await process.close();
-    await expect(process.ask({ op: 'start', threads: 1 })).rejects.toThrow(/test process has ended/);
+    await expect(process.ask({ op: 'start', threads: 1, device: 'cpu' })).rejects.toThrow(/test process has ended/);
   });
   test('an error answer rejects with the request and the reason', async () => {
     const process = worker();
@@ -42,7 +42,7 @@ describe('WorkerProcess', () => {
   });
   test('a command that cannot start rejects', async () => {
     const process = new WorkerProcess('test', '/nonexistent/python', []);
-    await expect(process.ask({ op: 'start', threads: 1 })).rejects.toThrow(/ENOENT/);
+    await expect(process.ask({ op: 'start', threads: 1, device: 'cpu' })).rejects.toThrow(/ENOENT/);
     await process.close();
   });
 });

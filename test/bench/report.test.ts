@@ -73,8 +73,8 @@ test('a loaded machine and a busy idle side are said', () => {
 });
 
 test('the picture has a bar for each row, as a share of its limit', () => {
-  const { data } = picture([row, { ...row, peer: 'torch-compile', ratio: 1, limit: 0.5, met: false }]);
-  expect(data).toEqual({
+  const drawn = picture([row, { ...row, peer: 'torch-compile', ratio: 1, limit: 0.5, met: false }]);
+  expect(drawn?.data).toEqual({
     values: [
       { label: 'chain / torch-eager', share: expect.closeTo(0.2), met: 'met', text: '0.010 (at most 0.05)' },
       { label: 'chain / torch-compile', share: 2, met: 'missed', text: '1.0 (at most 0.5)' },

@@ -20,12 +20,12 @@ function harness(name: string, content: string): string {
 
 describe('bench', () => {
   it('passes its options on, and the exit code back', async () => {
-    const expected = JSON.stringify(['--only', 'chain', '--json']);
+    const expected = JSON.stringify(['--only', 'chain', '--device', 'cuda', '--json']);
     const check = harness(
       'check.mjs',
       `process.exit(JSON.stringify(process.argv.slice(2)) === '${expected}' ? 0 : 3);`,
     );
-    expect(await bench({ only: 'chain', json: true }, surroundings(), check)).toBe(0);
+    expect(await bench({ only: 'chain', device: 'cuda', json: true }, surroundings(), check)).toBe(0);
     expect(await bench({}, surroundings(), check)).toBe(3);
     expect(await bench({ only: 'nothing' }, surroundings(), harness('two.mjs', 'process.exit(2);'))).toBe(2);
   });
