@@ -200,10 +200,11 @@ describe('--device', { timeout: 180_000 }, () => {
   const emulated = devices().some(({ name, available }) => name === 'cuda:emulated' && available);
   it.skipIf(!emulated)('times the emulated GPU, which has no peer', async () => {
     const { code, stdout, stderr } = await bench(['--device', 'cuda:emulated', ...quick]);
-    expect([code, stderr]).toEqual([
-      0,
-      'No peers on cuda:emulated, ours is timed alone: torch does not compute there.\nround-trip alone: 7 blocks\n',
-    ]);
+    // A busy machine adds a warning.
+    expect(stderr).toMatch(
+      /^No peers on cuda:emulated, ours is timed alone: torch does not compute there\.\nround-trip alone: 7 blocks\n/,
+    );
+    expect(code).toBe(0);
     expect(stdout).toMatch(/^case .*\nround-trip +\d\S* (us|ms|s) +none\n$/);
   });
 });
