@@ -12,7 +12,8 @@ namespace {
 
 double milliseconds_since(int64_t begin) { return static_cast<double>(now_ns() - begin) * 1e-6; }
 
-// while (x >= 0) x = x * 1: never ends when it starts from 1. With a zero it ends at once.
+// while (x >= 0) x = x + 1: never ends when it starts from 1. A carry that stays what it is would be known beforehand,
+// and the loop gone.
 Ref<Executable> endless() {
   Source condition;
   condition.input(float64());
@@ -20,7 +21,7 @@ Ref<Executable> endless() {
   Source body;
   body.input(float64());
   const int one = body.constant(CT_FLOAT64, 1);
-  body.outputs = {body.one("mul", {0, one}, float64())};
+  body.outputs = {body.one("add", {0, one}, float64())};
   Source source;
   source.input(float64());
   source.outputs = source.apply("while", {0}, {float64()}, {0, 0}, {condition, body});
