@@ -77,8 +77,8 @@ const checks = [
   ['API documentation, where warnings are errors', () => run(node, [tool('typedoc/bin/typedoc')])],
   ['symbols of the SIMD targets', () => run(node, ['scripts/check-symbols.mjs'])],
   ['native unit tests', runNativeTests],
-  // Compiled by nvcc where it is found, for one architecture; nothing of it can run without a GPU.
-  ['CUDA kernels', () => run(node, ['scripts/cuda-report.mjs', '--check', '--architectures', '90'])],
+  // By nvcc, where it is found; nothing of it can run without a GPU.
+  ['CUDA sources', () => run(node, ['scripts/cuda-check.mjs', '--quick'])],
   ['tests', () => countedVitest('all', [], {})],
   // Small Programs then go through the queue and the pool like large ones.
   ['core without the inline path', () => countedVitest('queued', coreFolders, { COTANGENT_INLINE: '0' })],

@@ -50,6 +50,12 @@ export function cudaObstacle() {
   return { reason: `${where}; ${hint}`, librariesOnly: true };
 }
 
+/** nvcc, and the folders with its headers and those of cuBLAS and cuSOLVER; for where there is no obstacle. */
+export function cudaIncludes() {
+  const nvcc = findNvcc();
+  return { nvcc, folders: [toolkit(nvcc), librariesRoot()].filter(Boolean).map((folder) => join(folder, 'include')) };
+}
+
 /**
  * Builds libcotangent_cuda.so beside the addon, unless it is up to date.
  *

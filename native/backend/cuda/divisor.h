@@ -21,7 +21,9 @@ struct Divisor {
     magic = static_cast<uint32_t>((rest << 32) / this->value + 1);
   }
 
+#if defined(__CUDACC__) || defined(COTANGENT_CUDA_EMULATED)  // the host's files see the numbers only
   __device__ __forceinline__ uint32_t quotient(uint32_t n) const { return (__umulhi(n, magic) + n) >> shift; }
+#endif
 };
 
 // For dividends below 2^63; 0 < value < 2^63.
@@ -37,7 +39,9 @@ struct LongDivisor {
     magic = static_cast<uint64_t>((rest << 64) / this->value + 1);
   }
 
+#if defined(__CUDACC__) || defined(COTANGENT_CUDA_EMULATED)
   __device__ __forceinline__ uint64_t quotient(uint64_t n) const { return (__umul64hi(n, magic) + n) >> shift; }
+#endif
 };
 
 // By the type of the indices (dispatch_index).
