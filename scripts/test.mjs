@@ -85,7 +85,7 @@ const checks = [
   [
     'conformance and derivatives on cuda:emulated',
     () =>
-      onDevice('cuda:emulated', () => countedVitest('emulated', deviceTests, { COTANGENT_DEVICE: 'cuda:emulated' })),
+      onDevice('cuda:emulated', () => countedVitest('emulated', deviceTests, { COTANGENT_TEST_DEVICE: 'cuda:emulated' })),
   ],
   // The kernels that every machine of the architecture can run.
   [
@@ -127,7 +127,7 @@ await main(() => {
     onDevice(device, () =>
       filters.length > 0
         ? vitest(filters, { COTANGENT_DEVICE: device })
-        : vitest(deviceTests, { COTANGENT_DEVICE: device }),
+        : vitest(deviceTests, { COTANGENT_TEST_DEVICE: device }),
     );
   } else if (filters.length > 0) vitest(filters);
   else runChecks();

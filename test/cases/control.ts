@@ -44,7 +44,7 @@ const whileRow: Row = {
           .add((value as Tensor).mul(0.5)),
         (k as Tensor).add(1),
       ],
-      [x as Tensor, ct.zeros([], { dtype: 'int32' })] as Tensor[],
+      [x as Tensor, (count as Tensor).mul(0)] as Tensor[], // beside the operands, wherever those live
     );
     return [result as Tensor];
   },

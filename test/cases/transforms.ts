@@ -64,7 +64,7 @@ const cubicRoot = (a: Tensor): Tensor => {
       const square = x.square();
       return [x.sub(square.mul(x).add(x).sub(a).div(square.mul(3).add(1))), (k as Tensor).add(1)];
     },
-    [a.mul(0), ct.zeros([], { dtype: 'int32' })] as Tensor[],
+    [a.mul(0), 0] as Tensor[],
   );
   return x as Tensor;
 };

@@ -1,5 +1,4 @@
 /** The linear solvers that implicitDiff brings along: conjugate gradients over trees, inside a Program. */
-import { beside } from '../../core/concrete.js';
 import { full } from '../../core/ops/arrays.js';
 import {
   add,
@@ -60,13 +59,7 @@ export function conjugateGradients(apply: Operator, b: Vector): Vector {
         k: now.k.add(1),
       };
     },
-    {
-      x: map((entry) => mul(entry, 0), b),
-      r: [...b],
-      p: [...b],
-      rr: size,
-      k: beside(size, () => full([], 0, { dtype: 'int32' })),
-    },
+    { x: map((entry) => mul(entry, 0), b), r: [...b], p: [...b], rr: size, k: full([], 0, { dtype: 'int32' }) },
   );
   // A residual of NaN is a breakdown, unless b was not finite to begin with: that is passed on as what it is.
   const converged = lessEqual(rr, mul(size, FAILED * FAILED));

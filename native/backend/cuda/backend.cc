@@ -42,12 +42,7 @@ constexpr const char* kName = "cuda:emulated";
 constexpr const char* kName = "cuda";
 #endif
 
-int32_t formula(const char* kernel) {
-  for (int row = 0; row < formula::kFormulaCount; ++row) {
-    if (std::strcmp(formula::kFormulas[row].name, kernel) == 0) return row;
-  }
-  return -1;
-}
+int32_t formula(const char* kernel) { return formula_row(kernel); }
 
 // "13.0" from 13000.
 std::string version(int number) { return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10); }

@@ -2,21 +2,11 @@
 #include "native/kernels/elementwise/chain.h"
 
 #include <algorithm>
-#include <string_view>
 
 #include "native/kernels/elementwise/chain_evaluator.h"
 #include "native/kernels/elementwise/formulas.h"
 
-namespace cotangent {
-
-int formula_row(const char* name) {
-  for (int row = 0; row < formula::kFormulaCount; ++row) {
-    if (std::string_view(name) == formula::kFormulas[row].name) return row;
-  }
-  return -1;
-}
-
-namespace cpu {
+namespace cotangent::cpu {
 namespace {
 
 class ChainKernel : public Kernel {
@@ -63,5 +53,4 @@ void register_elementwise(Registry& registry) {
   registry.add("cast", prepare_cast);
 }
 
-}  // namespace cpu
-}  // namespace cotangent
+}  // namespace cotangent::cpu

@@ -282,8 +282,13 @@ COTANGENT_FN V select(V condition, V yes, V no) {
 
 namespace cotangent {
 
-// Row number of an elementwise primitive, or -1. (native/kernels/elementwise/chain.cc)
-int formula_row(const char* name);
+// Row number of an elementwise primitive, or -1.
+static inline int formula_row(const char* name) {
+  for (int row = 0; row < formula::kFormulaCount; ++row) {
+    if (__builtin_strcmp(name, formula::kFormulas[row].name) == 0) return row;
+  }
+  return -1;
+}
 
 }  // namespace cotangent
 
