@@ -67,7 +67,7 @@ export class NumericalError extends CotangentError {
   }
 }
 
-/** An allocation went over the memory limit. */
+/** An allocation went over the memory limit, or the device had no memory left. */
 export class OutOfMemoryError extends CotangentError {
   constructor(op: string, message: string, options?: ErrorOptions) {
     super('ERR_OUT_OF_MEMORY', op, message, options);

@@ -1,9 +1,9 @@
 // Alias analysis, constants and common subexpressions, in one walk: all end in "this value is stored where that one
 // is".
-#include <cstring>
 #include <map>
 #include <tuple>
 
+#include "native/core/bits.h"
 #include "native/core/passes.h"
 #include "native/core/simplify.h"
 
@@ -12,12 +12,6 @@ namespace {
 
 // What makes two equations compute the same: name, params, operands (storage and type), result types.
 using Signature = std::vector<int64_t>;
-
-int64_t bits(double value) {
-  int64_t result;
-  std::memcpy(&result, &value, sizeof result);
-  return result;
-}
 
 void append(Signature& signature, const Type& type) {
   signature.push_back(type.dtype);

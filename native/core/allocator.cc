@@ -53,7 +53,17 @@ void* Allocator::allocate(uint64_t bytes) {
     ct_error error{};
     if (backend_.allocate(device_, size, &pointer, &error) != CT_OK) {
       trim_locked(0);
-      if (backend_.allocate(device_, size, &pointer, &error) != CT_OK) return nullptr;
+      error = {};
+      const int32_t code = backend_.allocate(device_, size, &pointer, &error);
+      if (code == CT_OUT_OF_MEMORY) {
+        throw Error({CT_OUT_OF_MEMORY, "allocate",
+                     "[allocate] Expected the device to have " + std::to_string(bytes) +
+                         " bytes left, received none while " + std::to_string(used_) +
+                         " bytes are in use, below the memory limit of " + std::to_string(limit_) +
+                         " bytes. Hint: free tensors with dispose(), `using` or scope(), or end other programs that "
+                         "use the device's memory."});
+      }
+      if (code != CT_OK) throw Error(to_failure(error));  // the device's fault, not its memory's
     }
   }
   used_ += size;

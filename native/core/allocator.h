@@ -25,7 +25,8 @@ class Allocator {
   Allocator(const Allocator&) = delete;
   Allocator& operator=(const Allocator&) = delete;
 
-  // At least 64-byte aligned; null when the limit or the system refuses.
+  // At least 64-byte aligned; null when the limit refuses. Throws Error: CT_OUT_OF_MEMORY when the device has no more,
+  // or what else it reports.
   void* allocate(uint64_t bytes);
   // `bytes` as given to allocate.
   void release(void* pointer, uint64_t bytes);
@@ -33,7 +34,7 @@ class Allocator {
   void set_limit(uint64_t bytes);
   MemoryStatistics statistics() const;
 
-  // "[allocate] Expected ...": why `bytes` bytes were refused and what to do.
+  // "[allocate] Expected ...": why the limit refused `bytes` bytes and what to do.
   [[noreturn]] void refuse(uint64_t bytes) const;
 
  private:

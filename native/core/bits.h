@@ -1,12 +1,20 @@
-// A set of small numbers, for the passes.
+// What the passes do with bits: sets of small numbers, and doubles that are compared exactly.
 #ifndef COTANGENT_CORE_BITS_H
 #define COTANGENT_CORE_BITS_H
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 namespace cotangent {
+
+// Tells -0 from 0, and NaN equals itself.
+inline int64_t bits(double value) {
+  int64_t result;
+  std::memcpy(&result, &value, sizeof result);
+  return result;
+}
 
 class Bits {
  public:

@@ -73,10 +73,6 @@ class Executor {
   // Aborts the client's streams. `drain` returns when nothing of it is queued or running: no more callbacks after that.
   void abort_all(Client& client);
   void drain(Client& client);
-  void close(Client& client) {
-    abort_all(client);
-    drain(client);
-  }
 
   // Before the process runs its libraries' destructors: aborts everything and returns when the executor's threads have
   // stopped for good, and the device has. OpenBLAS unmaps its buffers then, whoever uses them.

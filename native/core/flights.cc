@@ -1,5 +1,6 @@
 // Asynchronous devices: what is launched is in flight until the device has done it. A thread of its own waits for that.
 #include <thread>
+#include <utility>
 
 #include "native/core/executor.h"
 
@@ -35,9 +36,10 @@ Task& Executor::add_leaving(Client& client, Arguments& arguments) {
 }
 
 void Executor::follow(Client& client, ct_queue* queue, Value& value) {
+  Ref<Value> flight(&value);  // held before the value counts as followed: Value::exclusive depends on it
   if (!value.follow()) return;
   Arguments arguments;
-  arguments.outputs.emplace_back(&value);
+  arguments.outputs.push_back(std::move(flight));
   Task& task = add_leaving(client, arguments);
   try {
     record(task, queue);
@@ -102,7 +104,11 @@ void Executor::land() {
     lock.lock();
     if (shut_down_) continue;
     // What fails on the device cannot be attributed to one of the launches, and what used their results ran, too.
-    if (code != CT_OK && !lost_) lost_ = std::make_shared<const Failure>(to_failure(error));
+    if (code != CT_OK && !lost_) {
+      Failure fault = to_failure(error);
+      fault.message += " Hint: this process cannot use the device any more; start another one.";
+      lost_ = std::make_shared<const Failure>(std::move(fault));
+    }
     const std::shared_ptr<const Failure> failure = lost_;
     in_flight_.pop_front();
     lock.unlock();

@@ -1,16 +1,11 @@
 #include "native/core/simplify.h"
 
 #include <cmath>
-#include <cstring>
+
+#include "native/core/bits.h"
 
 namespace cotangent {
 namespace {
-
-int64_t bits(double value) {
-  int64_t result;
-  std::memcpy(&result, &value, sizeof result);
-  return result;
-}
 
 bool is_float(int32_t dtype) { return dtype == CT_FLOAT32 || dtype == CT_FLOAT64; }
 

@@ -20,7 +20,7 @@ class Stream;
 // What an executor knows of an environment: who owns streams and hears of progress. One for each device in use.
 class Client {
  public:
-  // On the executor's thread; never after Executor::close.
+  // On the executor's thread; never after Executor::drain.
   virtual void progress(uint32_t stream, const EmitPlan& emit, const double* values) = 0;
 
  protected:

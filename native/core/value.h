@@ -62,7 +62,7 @@ class Allocator;
 // Device memory from the caching allocator. Immutable once the value that owns it is ready, unless uniquely owned.
 class Buffer : public RefCounted {
  public:
-  // Throws Error (CT_OUT_OF_MEMORY).
+  // Throws Error: CT_OUT_OF_MEMORY, or what the device reports.
   static Ref<Buffer> allocate(Allocator& allocator, uint64_t bytes);
   void release();
   void* pointer() const { return pointer_; }
@@ -131,7 +131,7 @@ class Value : public RefCounted {
     buffer_ = std::move(buffer);
     launch_.store(followed ? Launch::kFollowed : Launch::kLoose, std::memory_order_release);
   }
-  // True when the caller has to follow a launched value from now on.
+  // True when the caller has to follow a launched value from now on. It must hold the flight's reference already.
   bool follow() {
     Launch loose = Launch::kLoose;
     return launch_.compare_exchange_strong(loose, Launch::kFollowed, std::memory_order_acq_rel);
@@ -146,10 +146,16 @@ class Value : public RefCounted {
     launch_.store(Launch::kNone, std::memory_order_release);
   }
 
-  // True when the caller holds the only reference but that of a launch in flight, which reads nothing.
+  // True when the caller holds the only reference but that of a launch in flight, which reads nothing. A flight has its
+  // reference before the value counts as followed, and lets go of it after the value no longer does. So when the value
+  // was followed before the count and still is after it, the flight's reference was among those counted: the other of
+  // two is the caller's. A single look would not do: the flight may begin between the count and the look, and the other
+  // of two may then be somebody's who reads.
   bool exclusive() const {
+    const auto followed = [this] { return launch_.load(std::memory_order_acquire) == Launch::kFollowed; };
+    const bool before = followed();
     const int32_t held = references();
-    return held == 1 || (held == 2 && launch_.load(std::memory_order_acquire) == Launch::kFollowed);
+    return held == 1 || (before && held == 2 && followed());
   }
   // For the exclusive owner that takes the buffer away to write into it.
   Ref<Buffer> take_buffer() { return std::move(buffer_); }

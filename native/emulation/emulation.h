@@ -17,7 +17,8 @@ void reset();
 // The default is that of the environment variable COTANGENT_EMULATION_ORDER, else forward.
 bool set_order(const std::string& order);
 
-// The nth device allocation from now (counted from 1) fails with cudaErrorMemoryAllocation, once; 0: none.
+// The nth device allocation from now (counted from 1) fails with cudaErrorMemoryAllocation, once; 0: none. A library's
+// handle counts as one, and fails with the library's own status.
 // COTANGENT_EMULATION_FAIL_ALLOC gives the number at start.
 void fail_allocation(int64_t nth);
 

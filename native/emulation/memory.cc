@@ -89,7 +89,7 @@ bool intact(uintptr_t begin, uintptr_t end, uintptr_t pages_begin) {
 
 Allocation* allocate(size_t bytes) {
   State& s = state();
-  if (s.failing > 0 && --s.failing == 0) return nullptr;
+  if (refuses()) return nullptr;
   if (bytes > total() || s.used + bytes > total()) return nullptr;
   const size_t payload = round_up(bytes, kAlignment), pages = round_up(payload, s.page);
   const uintptr_t start = find_hole(pages + kGuardPages * s.page);
@@ -218,6 +218,7 @@ size_t total() {
 size_t used() { return state().used; }
 size_t count() { return state().allocations.size(); }
 void fail_allocation(int64_t nth) { state().failing = nth; }
+bool refuses() { return state().failing > 0 && --state().failing == 0; }
 
 void* allocate_host(size_t bytes) {
   void* address = nullptr;

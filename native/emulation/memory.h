@@ -56,6 +56,8 @@ size_t total();
 size_t used();
 size_t count();
 void fail_allocation(int64_t nth);
+// Counts an allocation; true if it is the one that fails.
+bool refuses();
 
 // Page-locked host memory.
 void* allocate_host(size_t bytes);

@@ -219,7 +219,10 @@ class Latch final : public Waiter {
 // An environment without Node.
 class TestClient final : public Client {
  public:
-  ~TestClient() { executor().close(*this); }
+  ~TestClient() {
+    executor().abort_all(*this);
+    executor().drain(*this);
+  }
   void progress(uint32_t, const EmitPlan& emit, const double* values) override {
     std::lock_guard<std::mutex> lock(mutex_);
     received_.emplace_back(emit.tag, Numbers(values, values + emit.names.size()));

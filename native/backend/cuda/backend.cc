@@ -127,12 +127,12 @@ void release(ct_device* device, void* pointer, uint64_t) {
 
 int32_t write(ct_queue* queue, void* to, const void* from, uint64_t bytes, ct_error* error) {
   if (const ct_code code = queue->device.select(error); code != CT_OK) return code;
-  return queue->device.staging().write(queue->device.stream(), to, from, bytes, error);
+  return queue->device.writing().write(queue->device.stream(), to, from, bytes, error);
 }
 
 int32_t read(ct_queue* queue, void* to, const void* from, uint64_t bytes, ct_error* error) {
   if (const ct_code code = queue->device.select(error); code != CT_OK) return code;
-  return queue->device.staging().read(queue->device.stream(), to, from, bytes, error);
+  return queue->device.reading().read(queue->device.stream(), to, from, bytes, error);
 }
 
 int32_t fetch(ct_device* device, void* to, const void* from, uint64_t bytes, ct_error* error) {

@@ -61,8 +61,8 @@ template <class T>
 ct_code gemm(Device& device, int64_t batch, int m, int n, int k, T alpha, Operand<const T> a, Operand<const T> b,
              T beta, Operand<T> c, ct_error* error) {
   constexpr int64_t kMost = 65535;  // matrices a call: the last dimension of a grid
-  const cublasHandle_t handle = device.blas(error);
-  if (!handle) return CT_DEVICE;
+  cublasHandle_t handle = nullptr;
+  if (const ct_code code = device.blas(&handle, error); code != CT_OK) return code;
   const auto op = [](bool transpose) { return transpose ? CUBLAS_OP_T : CUBLAS_OP_N; };
   for (int64_t first = 0; first < batch; first += kMost) {
     const int count = static_cast<int>(std::min(kMost, batch - first));

@@ -5,13 +5,20 @@
 #include <cstring>
 #include <string>
 
+#if defined(COTANGENT_CUDA_EMULATED)
+#include "native/emulation/emulation.h"
+#endif
+
 namespace cotangent::cuda {
 namespace {
+
+constexpr const char* kOp = "cuda";  // unless a kernel is to blame: `run` names it
 
 ct_code set_error(ct_error* error, ct_code code, const char* call, const std::string& received) {
   if (error) {
     error->code = code;
-    std::snprintf(error->message, sizeof error->message, "[cuda] Expected %s to succeed, received %s.", call,
+    std::snprintf(error->op, sizeof error->op, "%s", kOp);
+    std::snprintf(error->message, sizeof error->message, "[%s] Expected %s to succeed, received %s.", kOp, call,
                   received.c_str());
   }
   return code;
@@ -37,10 +44,7 @@ const char* name(cusolverStatus_t status) {
 template <class Status>
 void require_status(Status status, const char* call) {
   ct_error error{};
-  const ct_code code = check(status, &error, call);
-  if (code == CT_OK) return;
-  const char* const message = error.message;
-  throw KernelError{code, std::strncmp(message, "[cuda] ", 7) == 0 ? message + 7 : message};
+  if (check(status, &error, call) != CT_OK) raise(error);
 }
 
 }  // namespace
@@ -48,7 +52,11 @@ void require_status(Status status, const char* call) {
 ct_code check(cudaError_t status, ct_error* error, const char* call) {
   if (status == cudaSuccess) return CT_OK;
   const ct_code code = status == cudaErrorMemoryAllocation ? CT_OUT_OF_MEMORY : CT_DEVICE;
-  return set_error(error, code, call, std::string(cudaGetErrorName(status)) + ": " + cudaGetErrorString(status));
+  std::string received = std::string(cudaGetErrorName(status)) + ": " + cudaGetErrorString(status);
+#if defined(COTANGENT_CUDA_EMULATED)
+  if (const std::string fault = emulation::last_fault(); !fault.empty()) received += " (" + fault + ")";
+#endif
+  return set_error(error, code, call, received);
 }
 
 ct_code check(cublasStatus_t status, ct_error* error, const char* call) {
@@ -65,12 +73,18 @@ void require(cudaError_t status, const char* call) { require_status(status, call
 void require(cublasStatus_t status, const char* call) { require_status(status, call); }
 void require(cusolverStatus_t status, const char* call) { require_status(status, call); }
 
+void raise(const ct_error& error) {
+  const std::string message = error.message, prefix = std::string("[") + kOp + "] ";
+  throw KernelError{static_cast<ct_code>(error.code),
+                    message.rfind(prefix, 0) == 0 ? message.substr(prefix.size()) : message};
+}
+
 // --- staging
 
-Staging::Staging() {
+Staging::Staging(int slots, uint64_t slot_bytes) : slot_bytes_(slot_bytes), slots_(static_cast<size_t>(slots)) {
   for (Slot& slot : slots_) {
     void* memory = nullptr;
-    require(cudaHostAlloc(&memory, kSlotBytes, cudaHostAllocDefault), "cudaHostAlloc");
+    require(cudaHostAlloc(&memory, slot_bytes_, cudaHostAllocDefault), "cudaHostAlloc");
     slot.memory = static_cast<char*>(memory);
     require(cudaEventCreateWithFlags(&slot.free, cudaEventDisableTiming), "cudaEventCreateWithFlags");
   }
@@ -85,38 +99,42 @@ Staging::~Staging() {
 
 ct_code Staging::write(cudaStream_t stream, void* to_device, const void* from_host, uint64_t bytes, ct_error* error) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  for (uint64_t done = 0; done < bytes; done += kSlotBytes) {
-    const size_t count = std::min(kSlotBytes, bytes - done);
-    Slot& slot = slots_[next_];
-    next_ = (next_ + 1) % kSlots;
-    ct_code code = check(cudaEventSynchronize(slot.free), error, "cudaEventSynchronize");
-    if (code != CT_OK) return code;
-    std::memcpy(slot.memory, static_cast<const char*>(from_host) + done, count);
-    code =
-        check(cudaMemcpyAsync(static_cast<char*>(to_device) + done, slot.memory, count, cudaMemcpyHostToDevice, stream),
+  for (uint64_t done = 0; done < bytes;) {
+    if (used_ == slot_bytes_) {
+      const size_t next = (current_ + 1) % slots_.size();
+      const ct_code code = check(cudaEventSynchronize(slots_[next].free), error, "cudaEventSynchronize");
+      if (code != CT_OK) return code;
+      current_ = next;
+      used_ = 0;
+    }
+    const Slot& slot = slots_[current_];
+    char* const staged = slot.memory + used_;
+    const size_t count = std::min(slot_bytes_ - used_, bytes - done);
+    used_ += (count + kAlignment - 1) / kAlignment * kAlignment;
+    std::memcpy(staged, static_cast<const char*>(from_host) + done, count);
+    ct_code code =
+        check(cudaMemcpyAsync(static_cast<char*>(to_device) + done, staged, count, cudaMemcpyHostToDevice, stream),
               error, "cudaMemcpyAsync");
     if (code != CT_OK) return code;
     code = check(cudaEventRecord(slot.free, stream), error, "cudaEventRecord");
     if (code != CT_OK) return code;
+    done += count;
   }
   return CT_OK;
 }
 
-// The copy of one slot's worth runs while the one before it is brought to its place.
+// The copy of one slot's worth runs while the one before it is brought to its place. All slots are free afterwards.
 ct_code Staging::read(cudaStream_t stream, void* to_host, const void* from_device, uint64_t bytes, ct_error* error) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const uint64_t chunks = (bytes + kSlotBytes - 1) / kSlotBytes;
-  const int first = next_;
-  const auto slot_of = [&](uint64_t chunk) -> Slot& {
-    return slots_[(first + static_cast<int>(chunk % kSlots)) % kSlots];
-  };
-  const auto length = [&](uint64_t chunk) { return std::min(kSlotBytes, bytes - chunk * kSlotBytes); };
+  const uint64_t chunks = (bytes + slot_bytes_ - 1) / slot_bytes_;
+  const auto length = [&](uint64_t chunk) { return std::min(slot_bytes_, bytes - chunk * slot_bytes_); };
   const auto start = [&](uint64_t chunk) {
-    Slot& slot = slot_of(chunk);
+    const Slot& slot = slots_[chunk % slots_.size()];
     // Stream order keeps it behind an earlier copy out of the slot.
-    const ct_code code = check(cudaMemcpyAsync(slot.memory, static_cast<const char*>(from_device) + chunk * kSlotBytes,
-                                               length(chunk), cudaMemcpyDeviceToHost, stream),
-                               error, "cudaMemcpyAsync");
+    const ct_code code =
+        check(cudaMemcpyAsync(slot.memory, static_cast<const char*>(from_device) + chunk * slot_bytes_, length(chunk),
+                              cudaMemcpyDeviceToHost, stream),
+              error, "cudaMemcpyAsync");
     return code == CT_OK ? check(cudaEventRecord(slot.free, stream), error, "cudaEventRecord") : code;
   };
   for (uint64_t chunk = 0; chunk <= chunks; ++chunk) {
@@ -124,13 +142,12 @@ ct_code Staging::read(cudaStream_t stream, void* to_host, const void* from_devic
       if (const ct_code code = start(chunk); code != CT_OK) return code;
     }
     if (chunk == 0) continue;
-    const Slot& slot = slot_of(chunk - 1);
+    const Slot& slot = slots_[(chunk - 1) % slots_.size()];
     if (const ct_code code = check(cudaEventSynchronize(slot.free), error, "cudaEventSynchronize"); code != CT_OK) {
       return code;
     }
-    std::memcpy(static_cast<char*>(to_host) + (chunk - 1) * kSlotBytes, slot.memory, length(chunk - 1));
+    std::memcpy(static_cast<char*>(to_host) + (chunk - 1) * slot_bytes_, slot.memory, length(chunk - 1));
   }
-  next_ = (first + static_cast<int>(chunks % kSlots)) % kSlots;
   return CT_OK;
 }
 
@@ -161,28 +178,34 @@ Device::~Device() {
 
 ct_code Device::select(ct_error* error) const { return check(cudaSetDevice(index_), error, "cudaSetDevice"); }
 
-cublasHandle_t Device::blas(ct_error* error) {
+ct_code Device::blas(cublasHandle_t* handle, ct_error* error) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (blas_) return blas_;
-  cublasHandle_t handle = nullptr;
-  if (check(cublasCreate(&handle), error, "cublasCreate") != CT_OK) return nullptr;
-  if (check(cublasSetStream(handle, stream_), error, "cublasSetStream") != CT_OK) {
-    cublasDestroy(handle);
-    return nullptr;
+  if (!blas_) {
+    cublasHandle_t made = nullptr;
+    if (const ct_code code = check(cublasCreate(&made), error, "cublasCreate"); code != CT_OK) return code;
+    if (const ct_code code = check(cublasSetStream(made, stream_), error, "cublasSetStream"); code != CT_OK) {
+      cublasDestroy(made);
+      return code;
+    }
+    blas_ = made;
   }
-  return blas_ = handle;
+  *handle = blas_;
+  return CT_OK;
 }
 
-cusolverDnHandle_t Device::solver(ct_error* error) {
+ct_code Device::solver(cusolverDnHandle_t* handle, ct_error* error) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (solver_) return solver_;
-  cusolverDnHandle_t handle = nullptr;
-  if (check(cusolverDnCreate(&handle), error, "cusolverDnCreate") != CT_OK) return nullptr;
-  if (check(cusolverDnSetStream(handle, stream_), error, "cusolverDnSetStream") != CT_OK) {
-    cusolverDnDestroy(handle);
-    return nullptr;
+  if (!solver_) {
+    cusolverDnHandle_t made = nullptr;
+    if (const ct_code code = check(cusolverDnCreate(&made), error, "cusolverDnCreate"); code != CT_OK) return code;
+    if (const ct_code code = check(cusolverDnSetStream(made, stream_), error, "cusolverDnSetStream"); code != CT_OK) {
+      cusolverDnDestroy(made);
+      return code;
+    }
+    solver_ = made;
   }
-  return solver_ = handle;
+  *handle = solver_;
+  return CT_OK;
 }
 
 int64_t Device::resident_blocks(const void* kernel, unsigned block, size_t shared_bytes) const {

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "native/backend/description.h"
 
@@ -27,14 +28,17 @@ ct_code check(cusolverStatus_t status, ct_error* error, const char* call);
 void require(cudaError_t status, const char* call);
 void require(cublasStatus_t status, const char* call);
 void require(cusolverStatus_t status, const char* call);
+// Throws the KernelError of what a function above reported: without the prefix, which `guarded` adds.
+[[noreturn]] void raise(const ct_error& error);
 
-// Pinned host memory in a ring of slots. A slot is used again when the copy that it took part in is over.
+// Pinned host memory in a ring of slots. Writes fill one slot after the other; a slot is entered again when the copies
+// out of it are over.
 class Staging {
  public:
-  static constexpr uint64_t kSlotBytes = 4 << 20;
-  static constexpr int kSlots = 4;
+  static constexpr uint64_t kAlignment = 64;  // of what is written, within a slot
 
-  Staging();
+  // slot_bytes: a multiple of kAlignment; slots: at least 2. Throws KernelError.
+  Staging(int slots, uint64_t slot_bytes);
   ~Staging();
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
@@ -50,8 +54,10 @@ class Staging {
     cudaEvent_t free = nullptr;  // recorded behind the slot's last use
   };
 
-  Slot slots_[kSlots];
-  int next_ = 0;
+  const uint64_t slot_bytes_;
+  std::vector<Slot> slots_;
+  size_t current_ = 0;  // the slot that is being filled
+  uint64_t used_ = 0;   // bytes of it that are taken
   std::mutex mutex_;
 };
 
@@ -69,14 +75,15 @@ class Device {
   cudaStream_t stream() const { return stream_; }
   cudaStream_t fetch_stream() const { return fetch_stream_; }  // for copies to the host outside the device's order
   const cudaDeviceProp& properties() const { return properties_; }
-  Staging& staging() { return staging_; }
+  Staging& writing() { return writing_; }
+  Staging& reading() { return reading_; }
   Staging& fetching() { return fetching_; }
   int index() const { return index_; }
 
   // Handles on the stream, made when first asked for. Only the thread that runs kernels uses them, and `prepare` for
-  // sizes of workspaces. Null, with `error` set, when they cannot be made.
-  cublasHandle_t blas(ct_error* error);
-  cusolverDnHandle_t solver(ct_error* error);
+  // sizes of workspaces.
+  ct_code blas(cublasHandle_t* handle, ct_error* error);
+  ct_code solver(cusolverDnHandle_t* handle, ct_error* error);
 
   // Blocks of a one-dimensional grid-stride loop over `items` work items, `block` threads each: enough to fill the
   // device at the kernel's own occupancy, no more than there is work for, at least 1.
@@ -96,8 +103,10 @@ class Device {
   cudaStream_t stream_ = nullptr, fetch_stream_ = nullptr;
   cublasHandle_t blas_ = nullptr;
   cusolverDnHandle_t solver_ = nullptr;
-  Staging staging_, fetching_;  // of the one stream and of the other
-  mutable std::mutex mutex_;    // guards the handles and the cache of occupancies
+  // A read waits for all that is queued, and nobody else may have to: it has memory of its own. What it reads is small.
+  Staging writing_{4, 4 << 20}, reading_{2, 256 << 10};  // of the one stream
+  Staging fetching_{4, 4 << 20};                         // of the other
+  mutable std::mutex mutex_;                             // guards the handles and the cache of occupancies
   mutable std::map<std::pair<const void*, std::pair<unsigned, size_t>>, int64_t> occupancy_;
 };
 

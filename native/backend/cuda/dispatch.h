@@ -32,19 +32,6 @@ decltype(auto) dispatch_float(int32_t dtype, F&& body) {
   return dtype == CT_FLOAT32 ? body(float{}) : body(double{});
 }
 
-// For kernels that only move elements: an unsigned integer of their size.
-template <class F>
-decltype(auto) dispatch_width(int32_t dtype, F&& body) {
-  switch (element_bytes(dtype)) {
-    case 8:
-      return body(uint64_t{});
-    case 4:
-      return body(uint32_t{});
-    default:
-      return body(uint8_t{});
-  }
-}
-
 // Indices of 32 bits where `count` elements, and one step of the grid beyond them, allow it: divisions of 64-bit
 // integers take several times as long on a GPU.
 template <class F>

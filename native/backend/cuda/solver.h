@@ -4,8 +4,6 @@
 #ifndef COTANGENT_BACKEND_CUDA_SOLVER_H
 #define COTANGENT_BACKEND_CUDA_SOLVER_H
 
-#include <cstring>
-
 #include "native/backend/cuda/device.h"
 
 namespace cotangent::cuda::solver {
@@ -13,12 +11,9 @@ namespace cotangent::cuda::solver {
 // The handle, for sizes in `prepare`. Throws KernelError.
 inline cusolverDnHandle_t required_handle(Device& device) {
   ct_error error{};
-  const cusolverDnHandle_t handle = device.solver(&error);
-  if (handle) return handle;
-  constexpr const char* kPrefix = "[cuda] ";
-  const size_t length = std::strlen(kPrefix);
-  throw KernelError{static_cast<ct_code>(error.code),
-                    error.message + (std::strncmp(error.message, kPrefix, length) == 0 ? length : 0)};
+  cusolverDnHandle_t handle = nullptr;
+  if (device.solver(&handle, &error) != CT_OK) raise(error);
+  return handle;
 }
 
 #define COTANGENT_CUSOLVER_TYPE(T, X)                                                                                  \

@@ -170,6 +170,7 @@ extern "C" {
 
 cusolverStatus_t cusolverDnCreate(cusolverDnHandle_t* handle) {
   if (handle == nullptr) return kInvalid;
+  if (refuses_handle()) return CUSOLVER_STATUS_ALLOC_FAILED;
   *handle = new cusolverDnContext;
   return CUSOLVER_STATUS_SUCCESS;
 }

@@ -46,6 +46,11 @@ bool stream_exists(cudaStream_t handle) {
   return streams::find(handle) != nullptr;
 }
 
+bool refuses_handle() {
+  const std::lock_guard<std::recursive_mutex> guard(runtime_lock());
+  return memory::refuses();
+}
+
 bool Operands::distinct(const char* result, const void* result_data, const char* operand, const void* operand_data) {
   if (!ok_ || result_data != operand_data) return ok_;
   ok_ = false;

@@ -21,6 +21,8 @@ bool submit(cudaStream_t stream, std::function<void()> work);
 // Waits for the stream; false on a fault.
 bool wait_for(cudaStream_t stream);
 bool stream_exists(cudaStream_t stream);
+// Whether the device's memory for a handle is refused (emulation.h, `fail_allocation`).
+bool refuses_handle();
 
 // The operands of one call, checked when its turn comes in the stream. What is not device (or page-locked) memory of
 // that extent is reported as the device's fault, and the call must not run.

@@ -13,9 +13,9 @@ class PreparedChain::DeviceWords {
     const uint64_t bytes = words.size() * sizeof(ChainWord);
     require(cudaMallocAsync(&memory_, bytes, device.stream()), "cudaMallocAsync");
     ct_error error{};
-    if (device.staging().write(device.stream(), memory_, words.data(), bytes, &error) == CT_OK) return;
+    if (device.writing().write(device.stream(), memory_, words.data(), bytes, &error) == CT_OK) return;
     cudaFreeAsync(memory_, device.stream());
-    throw KernelError{static_cast<ct_code>(error.code), error.message};
+    raise(error);
   }
   ~DeviceWords() {
     if (device_.select(nullptr) == CT_OK) cudaFreeAsync(memory_, device_.stream());

@@ -171,8 +171,8 @@ class CholeskyKernel : public Kernel {
   bool batched() const { return batch_ > 1 && n_ <= kMostBatched; }
 
   ct_code factor(const Launch& to, T* l, int* info, ct_error* error) const {
-    const cusolverDnHandle_t handle = to.device.solver(error);
-    if (!handle) return CT_DEVICE;
+    cusolverDnHandle_t handle = nullptr;
+    if (const ct_code code = to.device.solver(&handle, error); code != CT_OK) return code;
     const int64_t size = static_cast<int64_t>(n_) * n_;
     if (batched()) {
       T** const pointers = part<T*>(to.workspace, pointers_);
@@ -226,8 +226,8 @@ class CholeskyInverseKernel : public Kernel {
       return check(launch(blocks, kThreads, 0, to.stream(), small_inverse_kernel<T>, l, result, n_, batch_), error,
                    "choleskyInverse");
     }
-    const cusolverDnHandle_t handle = to.device.solver(error);
-    if (!handle) return CT_DEVICE;
+    cusolverDnHandle_t handle = nullptr;
+    if (const ct_code code = to.device.solver(&handle, error); code != CT_OK) return code;
     ct_code code = launch_lower(to.device, batch_, n_, l, result, error);
     for (int64_t i = 0; i < batch_ && code == CT_OK; ++i) {
       code = check(solver::potri(handle, CUBLAS_FILL_MODE_UPPER, n_, result + i * size, part<T>(to.workspace, work_),

@@ -81,8 +81,8 @@ class EighKernel : public Kernel {
   cusolverEigMode_t job() const { return vectors_ ? CUSOLVER_EIG_MODE_VECTOR : CUSOLVER_EIG_MODE_NOVECTOR; }
 
   ct_code decompose(const Launch& to, T* matrix, T* values, ct_error* error) const {
-    const cusolverDnHandle_t handle = to.device.solver(error);
-    if (!handle) return CT_DEVICE;
+    cusolverDnHandle_t handle = nullptr;
+    if (const ct_code code = to.device.solver(&handle, error); code != CT_OK) return code;
     T* const work = part<T>(to.workspace, work_);
     int* const found = part<int>(to.workspace, found_);
     if (batched()) {

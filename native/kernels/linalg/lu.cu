@@ -107,8 +107,8 @@ class LuKernel : public Kernel {
   ct_code factorise(const Launch& to, T* matrix, int* pivots, int* info, ct_error* error) const {
     const int64_t size = static_cast<int64_t>(n_) * n_;
     if (batched()) {
-      const cublasHandle_t handle = to.device.blas(error);
-      if (!handle) return CT_DEVICE;
+      cublasHandle_t handle = nullptr;
+      if (const ct_code code = to.device.blas(&handle, error); code != CT_OK) return code;
       T** const pointers = part<T*>(to.workspace, pointers_);
       const ct_code code = launch_pointers<T>(to.device, batch_, matrix, size, const_cast<const T**>(pointers), nullptr,
                                               0, nullptr, error);
@@ -116,8 +116,8 @@ class LuKernel : public Kernel {
       return check(blas::getrf_batched(handle, n_, pointers, n_, pivots, info, static_cast<int>(batch_)), error,
                    "cublasGetrfBatched");
     }
-    const cusolverDnHandle_t handle = to.device.solver(error);
-    if (!handle) return CT_DEVICE;
+    cusolverDnHandle_t handle = nullptr;
+    if (const ct_code code = to.device.solver(&handle, error); code != CT_OK) return code;
     for (int64_t i = 0; i < batch_; ++i) {
       const ct_code code =
           check(solver::getrf(handle, n_, matrix + i * size, part<T>(to.workspace, work_), pivots + i * n_, info + i),

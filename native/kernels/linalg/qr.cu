@@ -167,8 +167,8 @@ class QrKernel : public Kernel {
     T* const work = part<T>(to.workspace, work_);
     int* const not_finite = part<int>(to.workspace, info_);
     int* const found = part<int>(to.workspace, found_);
-    const cusolverDnHandle_t handle = to.device.solver(error);
-    if (!handle) return CT_DEVICE;
+    cusolverDnHandle_t handle = nullptr;
+    if (const ct_code code = to.device.solver(&handle, error); code != CT_OK) return code;
     ct_code code = launch_condition<T>(to.device, batch, size, to.input<T>(0), false, scale, not_finite,
                                        part<T>(to.workspace, largest_), error);
     if (code != CT_OK) return code;

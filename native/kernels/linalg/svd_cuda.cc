@@ -97,8 +97,8 @@ class SvdKernel : public Kernel {
   int64_t right_size() const { return static_cast<int64_t>(right_) * right_; }
 
   ct_code decompose(const Launch& to, T* matrix, T* values, ct_error* error) const {
-    const cusolverDnHandle_t handle = to.device.solver(error);
-    if (!handle) return CT_DEVICE;
+    cusolverDnHandle_t handle = nullptr;
+    if (const ct_code code = to.device.solver(&handle, error); code != CT_OK) return code;
     T* const work = part<T>(to.workspace, work_);
     T* const left = part<T>(to.workspace, left_vectors_);
     T* const right = part<T>(to.workspace, right_vectors_);

@@ -33,8 +33,8 @@ class TriangularSolveKernel : public Kernel {
           check(cudaMemcpyAsync(x, to.in[1], bytes_, cudaMemcpyDeviceToDevice, to.stream()), error, "cudaMemcpyAsync");
       if (code != CT_OK) return code;
     }
-    const cublasHandle_t handle = to.device.blas(error);
-    if (!handle) return CT_DEVICE;
+    cublasHandle_t handle = nullptr;
+    if (const ct_code code = to.device.blas(&handle, error); code != CT_OK) return code;
     // cuBLAS's A is our A^T: x op(A) = b there for the left side, with the triangle turned over.
     const int n = system_.n, sides = system_.sides;
     const cublasSideMode_t side = system_.left ? CUBLAS_SIDE_RIGHT : CUBLAS_SIDE_LEFT;

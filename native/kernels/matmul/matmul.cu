@@ -64,8 +64,8 @@ class MatmulKernel : public Kernel {
  private:
   // A matrix and a column, or a row and a matrix: the row is a column on the right of the transpose.
   ct_code multiply_vector(Device& device, const T* a, const T* b, T* c, ct_error* error) const {
-    const cublasHandle_t handle = device.blas(error);
-    if (!handle) return CT_DEVICE;
+    cublasHandle_t handle = nullptr;
+    if (const ct_code code = device.blas(&handle, error); code != CT_OK) return code;
     const bool left = shape_.n == 1;
     const T* const matrix = left ? a : b;
     const T* const vector = left ? b : a;
