@@ -1,4 +1,5 @@
 // Errors, the device and its properties, and the hooks of emulation.h.
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -147,7 +148,12 @@ void fill(cudaDeviceProp& p) {
 
 // The environment's order, read once.
 const bool order_read = [] {
-  if (const char* text = std::getenv("COTANGENT_EMULATION_ORDER")) set_order(text);
+  const char* text = std::getenv("COTANGENT_EMULATION_ORDER");
+  if (text != nullptr && !set_order(text)) {
+    std::fprintf(stderr,
+                 "Expected COTANGENT_EMULATION_ORDER to be forward, reverse or random:SEED, received %s.\n", text);
+    std::abort();
+  }
   return true;
 }();
 

@@ -20,8 +20,9 @@ cudaError_t check(const Launch& launch) {
     return cudaErrorInvalidConfiguration;
   }
   // Static arrays are known from the kernel's earlier runs; the first run checks them when it meets them.
-  const size_t shared = launch.dynamic_shared_bytes + scheduler::static_shared_bytes(launch.kernel);
-  return shared > scheduler::shared_limit(launch.kernel) ? cudaErrorInvalidValue : cudaSuccess;
+  const size_t static_bytes = scheduler::static_shared_bytes(launch.kernel);
+  return scheduler::fits_shared(launch.kernel, static_bytes, launch.dynamic_shared_bytes) ? cudaSuccess
+                                                                                          : cudaErrorInvalidValue;
 }
 
 }  // namespace
@@ -51,7 +52,7 @@ cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribu
         static_cast<size_t>(value) + scheduler::static_shared_bytes(function) > kSharedPerBlockOptIn) {
       return cudaErrorInvalidValue;
     }
-    scheduler::set_shared_limit(function, static_cast<size_t>(value) + scheduler::static_shared_bytes(function));
+    scheduler::allow_dynamic(function, static_cast<size_t>(value));
     return cudaSuccess;
   });
 }
@@ -64,8 +65,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* fu
     attributes->maxThreadsPerBlock = kThreadsPerBlock;
     attributes->numRegs = kRegistersPerBlock / kThreadsPerBlock;
     attributes->ptxVersion = attributes->binaryVersion = kMajor * 10 + kMinor;
-    attributes->maxDynamicSharedSizeBytes =
-        static_cast<int>(scheduler::shared_limit(function) - attributes->sharedSizeBytes);
+    attributes->maxDynamicSharedSizeBytes = static_cast<int>(scheduler::most_dynamic_bytes(function));
     return cudaSuccess;
   });
 }
@@ -76,10 +76,13 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const voi
   return api([&]() -> cudaError_t {
     if (function == nullptr) return cudaErrorInvalidDeviceFunction;
     if (block_size <= 0) return cudaErrorInvalidValue;
-    const size_t shared = dynamic_shared_bytes + scheduler::static_shared_bytes(function);
+    const size_t static_bytes = scheduler::static_shared_bytes(function);
+    const size_t shared = dynamic_shared_bytes + static_bytes;
     const int whole_warps = (block_size + 31) / 32 * 32;
     *blocks = 0;
-    if (block_size > kThreadsPerBlock || shared > scheduler::shared_limit(function)) return cudaSuccess;
+    if (block_size > kThreadsPerBlock || !scheduler::fits_shared(function, static_bytes, dynamic_shared_bytes)) {
+      return cudaSuccess;
+    }
     *blocks = std::min({kThreadsPerMultiprocessor / whole_warps, kBlocksPerMultiprocessor,
                         static_cast<int>(kSharedPerMultiprocessor / (shared + kSharedReserved))});
     return cudaSuccess;

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -25,6 +26,20 @@ namespace {
 constexpr size_t kReserved = size_t{64} << 30, kAlignment = 256, kGuardPages = 2;
 constexpr size_t kGapChecked = 256;  // bytes before an allocation that are looked at
 
+// A number of the environment.
+int64_t setting(const char* name, int64_t least, int64_t otherwise) {
+  const char* text = std::getenv(name);
+  if (text == nullptr) return otherwise;
+  char* end = nullptr;
+  errno = 0;
+  const long long value = std::strtoll(text, &end, 10);
+  if (end == text || *end != '\0' || errno != 0 || value < least) {
+    std::fprintf(stderr, "Expected %s to be a number of %" PRId64 " or more, received %s.\n", name, least, text);
+    std::abort();
+  }
+  return value;
+}
+
 struct State {
   uintptr_t base = 0, first = 0, cursor = 0;
   size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
@@ -39,7 +54,7 @@ struct State {
     if (range == MAP_FAILED) throw std::bad_alloc();
     base = reinterpret_cast<uintptr_t>(range);
     cursor = first = base + kGuardPages * page;
-    if (const char* text = std::getenv("COTANGENT_EMULATION_FAIL_ALLOC")) failing = std::atoll(text);
+    failing = setting("COTANGENT_EMULATION_FAIL_ALLOC", 0, 0);
   }
 };
 
@@ -207,11 +222,7 @@ std::string describe(const void* address) {
 }
 
 size_t total() {
-  static const size_t bytes = [] {
-    const char* text = std::getenv("COTANGENT_EMULATION_MEMORY");
-    const long long value = text ? std::atoll(text) : 0;
-    return value > 0 ? static_cast<size_t>(value) : size_t{4} << 30;
-  }();
+  static const auto bytes = static_cast<size_t>(setting("COTANGENT_EMULATION_MEMORY", 1, int64_t{4} << 30));
   return bytes;
 }
 

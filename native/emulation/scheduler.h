@@ -23,9 +23,10 @@ void run(const Launch& launch);
 
 // Static shared memory that the kernel was seen to use; 0 before its first run.
 size_t static_shared_bytes(const void* kernel);
-// What cudaFuncSetAttribute allowed, at least 48 KiB.
-size_t shared_limit(const void* kernel);
-void set_shared_limit(const void* kernel, size_t bytes);
+// Whether a block may have this much: 48 KiB in all, or as much dynamic memory as cudaFuncSetAttribute allowed.
+bool fits_shared(const void* kernel, size_t static_bytes, size_t dynamic_bytes);
+void allow_dynamic(const void* kernel, size_t bytes);
+size_t most_dynamic_bytes(const void* kernel);
 
 // For the fault handler: whether a lane runs; its whole stack, given up; whether an address is past its stack's end.
 bool in_lane();

@@ -27,7 +27,8 @@ struct Array {
 };
 
 struct KernelLimits {
-  size_t static_bytes = 0, allowed = kSharedPerBlock;
+  size_t static_bytes = 0;      // that it was seen to use
+  size_t allowed_dynamic = 0;   // by cudaFuncSetAttribute
 };
 
 struct Shared {
@@ -42,6 +43,9 @@ Shared& shared() {
   static Shared* instance = new Shared;
   return *instance;
 }
+
+// Of an array, before the gap that follows it: poison and gaps are words.
+size_t whole_words(size_t bytes) { return (bytes + 3) / 4 * 4; }
 
 // Names the dynamic array.
 const char dynamic_key = 0;
@@ -68,7 +72,7 @@ void* storage(const void* key, size_t bytes, size_t alignment, Poison kind) {
   for (const Array& array : s.arrays) {
     if (array.key == key) return s.arena + array.offset;
   }
-  const size_t whole = (bytes + 7) / 8 * 8;
+  const size_t whole = whole_words(bytes);
   // An array has the alignment of its type and, below 16 bytes, no more: who reads it as float4 is to be caught.
   const bool loose = key != &dynamic_key && alignment < 16;
   const size_t offset = (s.end + kGap + 31) / 32 * 32 + (loose ? std::max(alignment, size_t{4}) : 0);
@@ -76,12 +80,14 @@ void* storage(const void* key, size_t bytes, size_t alignment, Poison kind) {
   const Launch& launch = *machine().launch;
   KernelLimits& kernel = s.kernels[launch.kernel];
   if (s.static_bytes > kernel.static_bytes) kernel.static_bytes = s.static_bytes;
-  if (s.static_bytes > kSharedPerBlock || s.static_bytes + launch.dynamic_shared_bytes > kernel.allowed ||
+  if (s.static_bytes > kSharedPerBlock ||
+      !scheduler::fits_shared(launch.kernel, s.static_bytes, launch.dynamic_shared_bytes) ||
       offset + whole + kGap > kArena) {
-    scheduler::fail_lane(cudaErrorInvalidValue, std::to_string(s.static_bytes) + " bytes of static and " +
-                                                    std::to_string(launch.dynamic_shared_bytes) +
-                                                    " of dynamic shared memory, where " +
-                                                    std::to_string(kernel.allowed) + " are allowed");
+    scheduler::fail_lane(cudaErrorInvalidValue,
+                         std::to_string(s.static_bytes) + " bytes of static and " +
+                             std::to_string(launch.dynamic_shared_bytes) + " of dynamic shared memory, where " +
+                             std::to_string(kSharedPerBlock) + " in all or " +
+                             std::to_string(kernel.allowed_dynamic) + " of dynamic are allowed");
   }
   s.arrays.push_back({key, offset, bytes});
   unpoison(s.arena + s.end, offset + whole + kGap - s.end);
@@ -120,7 +126,7 @@ void end_shared() {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(COTANGENT_EMULATION_TSAN)
   Shared& s = shared();
   for (const Array& array : s.arrays) {
-    const size_t whole = (array.bytes + 7) / 8 * 8;
+    const size_t whole = whole_words(array.bytes);
     for (size_t i = 0; i < kGap; i += 4) {
       const bool before = *reinterpret_cast<uint32_t*>(s.arena + array.offset - kGap + i) != kGapWord;
       const bool after = *reinterpret_cast<uint32_t*>(s.arena + array.offset + whole + i) != kGapWord;
@@ -140,9 +146,15 @@ void end_shared() {
 namespace scheduler {
 
 size_t static_shared_bytes(const void* kernel) { return shared().kernels[kernel].static_bytes; }
-size_t shared_limit(const void* kernel) { return shared().kernels[kernel].allowed; }
-void set_shared_limit(const void* kernel, size_t bytes) {
-  if (bytes > kSharedPerBlock) shared().kernels[kernel].allowed = bytes;
+size_t most_dynamic_bytes(const void* kernel) {
+  const KernelLimits& limits = shared().kernels[kernel];
+  return std::max(kSharedPerBlock - std::min(limits.static_bytes, kSharedPerBlock), limits.allowed_dynamic);
+}
+void allow_dynamic(const void* kernel, size_t bytes) { shared().kernels[kernel].allowed_dynamic = bytes; }
+bool fits_shared(const void* kernel, size_t static_bytes, size_t dynamic_bytes) {
+  const size_t all = static_bytes + dynamic_bytes;
+  return all <= kSharedPerBlock ||
+         (dynamic_bytes <= shared().kernels[kernel].allowed_dynamic && all <= kSharedPerBlockOptIn);
 }
 
 }  // namespace scheduler

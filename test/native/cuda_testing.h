@@ -62,6 +62,14 @@ class Opened {
             error.message);
     }
     CHECK(backend_.synchronize(queue_, &error) == CT_OK, "%s: %s", kernel, error.message);
+    for (size_t k = 0; k < in.size(); ++k) {
+      if (shared.first >= 0 && static_cast<int>(k) == shared.second) continue;
+      Buffer before = to_buffer(in[k]), after(before.bytes());
+      CHECK(backend_.read(queue_, after.data(), operands[k], static_cast<uint64_t>(after.bytes()), &error) == CT_OK,
+            "%s", error.message);
+      CHECK(before.bytes() == 0 || std::memcmp(before.data(), after.data(), static_cast<size_t>(before.bytes())) == 0,
+            "%s: operand %zu was changed", kernel, k);
+    }
     std::vector<Value> values;
     for (size_t j = 0; j < out.size(); ++j) {
       Buffer host(byte_count(out[j]));
@@ -142,7 +150,8 @@ inline const ct_backend& emulated_backend() {
   return *backend;
 }
 
-// How far a result of the GPU may be from the CPU's: |gpu - cpu| <= absolute + relative |cpu|; NaN equals NaN.
+// How far a float of the GPU may be from the CPU's: |gpu - cpu| <= absolute + relative |cpu|; NaN equals NaN, and
+// infinity itself alone. Integers are exact.
 struct Tolerance {
   double relative = 0, absolute = 0;
 };
@@ -172,10 +181,12 @@ class CudaComparison {
   static void compare(const char* kernel, const std::vector<Value>& in, const std::vector<Value>& expected,
                       const std::vector<Value>& received, Tolerance tolerance) {
     for (size_t j = 0; j < expected.size(); ++j) {
+      const bool exact = expected[j].type.dtype > CT_FLOAT64;
       for (size_t i = 0; i < expected[j].data.size(); ++i) {
         const double wanted = expected[j].data[i], got = received[j].data[i];
         const bool close =
-            same(wanted, got) || std::abs(got - wanted) <= tolerance.absolute + tolerance.relative * std::abs(wanted);
+            same(wanted, got) || (!exact && std::isfinite(wanted) &&
+                                  std::abs(got - wanted) <= tolerance.absolute + tolerance.relative * std::abs(wanted));
         CHECK(close, "%s of %s: result %zu, element %zu: the CPU gives %.17g, the GPU %.17g", kernel,
               in.empty() ? "nothing" : describe(in[0].type).c_str(), j, i, wanted, got);
       }

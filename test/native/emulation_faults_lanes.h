@@ -85,6 +85,47 @@ void missing_fence(bool wrong) {
   expect(out.get(), 4.0f);
 }
 
+// From the first block to the second: either fence alone orders nothing.
+__global__ void handover_kernel(float* data, int* ready, float* out, bool writer_fence, bool reader_fence) {
+  if (blockIdx.x == 0) {
+    *data = 4;
+    if (writer_fence) __threadfence();
+    atomicExch(ready, 1);
+  } else if (atomicAdd(ready, 0) == 1) {
+    if (reader_fence) __threadfence();
+    *out = *data;
+  }
+}
+
+void hand_over(bool writer_fence, bool reader_fence) {
+  emulation::set_order("forward");
+  const Array<float> data(1), out(1);
+  const Array<int> ready(std::vector<int>{0});
+  OK(launch(2, 1, 0, nullptr, handover_kernel, data.data(), ready.data(), out.data(), writer_fence, reader_fence));
+  expect(out.get(), 4.0f);
+}
+
+void missing_writer_fence(bool wrong) { hand_over(!wrong, true); }
+void missing_reader_fence(bool wrong) { hand_over(true, !wrong); }
+
+// A shuffle or a vote makes lanes meet, and orders nothing of what they wrote before.
+__global__ void meeting_kernel(const int* x, int* y, bool vote, bool barrier) {
+  auto* values = dynamic_shared<int>();
+  values[threadIdx.x] = x[threadIdx.x];
+  const int one = vote ? __any_sync(kAllLanes, 1) : __shfl_xor_sync(kAllLanes, 1, 1);
+  if (barrier) __syncwarp();
+  y[threadIdx.x] = one * values[threadIdx.x ^ 1];
+}
+
+void meet(bool vote, bool barrier) {
+  const Array<int> x(std::vector<int>(32, 5)), y(32);
+  OK(launch(1, 32, 32 * sizeof(int), nullptr, meeting_kernel, x.data(), y.data(), vote, barrier));
+  expect(y.get(), 5);
+}
+
+void shuffle_for_barrier(bool wrong) { meet(false, !wrong); }
+void vote_for_barrier(bool wrong) { meet(true, !wrong); }
+
 __global__ void divergent_kernel(int* x, bool divergent) {
   if (divergent && threadIdx.x < 32) {
     x[threadIdx.x] = 1;

@@ -2,6 +2,10 @@
 #ifndef COTANGENT_TEST_EMULATION_FAULTS_MEMORY_H
 #define COTANGENT_TEST_EMULATION_FAULTS_MEMORY_H
 
+#include <unistd.h>
+
+#include <cstdlib>
+
 #include "test/native/emulation_faults_lanes.h"
 
 namespace cotangent::testing {
@@ -31,18 +35,31 @@ void read_before_start(bool wrong) {
 }
 
 __global__ void shared_bounds_kernel(float* out, int count) {
-  float* values = SHARED(float[30]);
-  auto& others = SHARED(float[30]);
+  float* values = SHARED(float[31]);
+  auto& others = SHARED(float[31]);
   if (threadIdx.x == 0) {
-    for (int i = 0; i < count; ++i) values[i] = others[i % 30] = 1.0f;
+    for (int i = 0; i < count; ++i) values[i] = others[i % 31] = 1.0f;
   }
   __syncthreads();
-  out[threadIdx.x] = values[threadIdx.x % 30];
+  out[threadIdx.x] = values[threadIdx.x % 31];
 }
 
 void shared_out_of_bounds(bool wrong) {
   const Array<float> out(32);
-  OK(launch(1, 32, 0, nullptr, shared_bounds_kernel, out.data(), wrong ? 31 : 30));
+  OK(launch(1, 32, 0, nullptr, shared_bounds_kernel, out.data(), wrong ? 32 : 31));
+  expect(out.get(), 1.0f);
+}
+
+__global__ void shared_read_kernel(float* out, unsigned count) {
+  float* values = SHARED(float[31]);
+  if (threadIdx.x < 31) values[threadIdx.x] = 1.0f;
+  __syncthreads();
+  out[threadIdx.x] = values[threadIdx.x % count];
+}
+
+void shared_read_out_of_bounds(bool wrong) {
+  const Array<float> out(32);
+  OK(launch(1, 32, 0, nullptr, shared_read_kernel, out.data(), wrong ? 32u : 31u));
   expect(out.get(), 1.0f);
 }
 
@@ -54,14 +71,12 @@ __global__ void partial_kernel(T* out, unsigned written) {
   out[threadIdx.x] = values[threadIdx.x] + values[63 - threadIdx.x];
 }
 
+template <class T>
 void uninitialised_shared(bool wrong) {
   emulation::trap_invalid_operations(true);
-  const Array<float> out(64);
-  OK(launch(1, 64, 0, nullptr, partial_kernel<float>, out.data(), wrong ? 63u : 64u));
-  OK(cudaDeviceSynchronize());
-  const Array<double> out64(64);
-  OK(launch(1, 64, 0, nullptr, partial_kernel<double>, out64.data(), wrong ? 63u : 64u));
-  OK(cudaDeviceSynchronize());
+  const Array<T> out(64);
+  OK(launch(1, 64, 0, nullptr, partial_kernel<T>, out.data(), wrong ? 63u : 64u));
+  expect(out.get(), T{2});
 }
 
 // Without traps the poison goes through the arithmetic as NaN.
@@ -232,6 +247,16 @@ void stack_overflow(bool wrong) {
   OK(launch(1, 1, 0, nullptr, depth_kernel, out.data(), wrong ? 100000 : 10));
   OK(cudaDeviceSynchronize());
 }
+
+// The environment is read once: a corrected twin runs again, in this process, with the setting.
+void run_again_with(const char* setting, const char* value) {
+  setenv(setting, value, 1);
+  execl("/proc/self/exe", "emulation_faults_test", "use_after_free", "right", static_cast<char*>(nullptr));
+}
+
+void mistyped_order(bool wrong) { run_again_with("COTANGENT_EMULATION_ORDER", wrong ? "backwards" : "random:7"); }
+void mistyped_memory(bool wrong) { run_again_with("COTANGENT_EMULATION_MEMORY", wrong ? "1MiB" : "1048576"); }
+void mistyped_failure(bool wrong) { run_again_with("COTANGENT_EMULATION_FAIL_ALLOC", wrong ? "-1" : "0"); }
 
 }  // namespace
 }  // namespace cotangent::testing

@@ -218,6 +218,13 @@ __global__ void shared_kernel(int* x) {
   x[threadIdx.x] = values[threadIdx.x];
 }
 
+__global__ void opted_kernel(int* x) {
+  auto& values = SHARED(int[1024]);
+  auto* more = dynamic_shared<int>();
+  values[threadIdx.x] = more[threadIdx.x] = 1;
+  x[threadIdx.x] = values[threadIdx.x] + more[threadIdx.x];
+}
+
 void limits() {
   const Array<int> x(64);
   const auto refused = [&](dim3 grid, dim3 block, size_t shared, cudaError_t expected, const char* what) {
@@ -244,6 +251,18 @@ void limits() {
   OK(cudaFuncGetAttributes(&attributes, shared_kernel));
   CHECK(attributes.sharedSizeBytes == 4096, "%zu", attributes.sharedSizeBytes);
   CHECK(launch(1, 64, 45 * 1024, nullptr, shared_kernel, x.data()) == cudaErrorInvalidValue, "static and dynamic");
+  // What is allowed is dynamic memory alone, whether or not the static arrays are known by then.
+  OK(cudaFuncSetAttribute(opted_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 100 * 1024));
+  for (int round = 0; round < 2; ++round) {
+    OK(launch(1, 64, 100 * 1024, nullptr, opted_kernel, x.data()));
+    CHECK(x.get()[63] == 2, "%d", x.get()[63]);
+    CHECK(launch(1, 64, 100 * 1024 + 4, nullptr, opted_kernel, x.data()) == cudaErrorInvalidValue, "more dynamic");
+  }
+  OK(cudaFuncGetAttributes(&attributes, opted_kernel));
+  CHECK(attributes.maxDynamicSharedSizeBytes == 100 * 1024, "%d", attributes.maxDynamicSharedSizeBytes);
+  CHECK(cudaFuncSetAttribute(opted_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 224 * 1024) ==
+            cudaErrorInvalidValue,
+        "more than the device has beside the static arrays");
   cudaGetLastError();
   int blocks = 0, size = 0;
   OK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, shared_kernel, 256, 0));

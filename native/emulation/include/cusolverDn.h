@@ -28,20 +28,12 @@ extern "C" {
 cusolverStatus_t cusolverDnCreate(cusolverDnHandle_t* handle);
 cusolverStatus_t cusolverDnDestroy(cusolverDnHandle_t handle);
 cusolverStatus_t cusolverDnSetStream(cusolverDnHandle_t handle, cudaStream_t stream);
-cusolverStatus_t cusolverDnGetStream(cusolverDnHandle_t handle, cudaStream_t* stream);
 
-// Parameters of the Jacobi methods. The host's LAPACK has no use for tolerance and sweeps; with sort_eig 0 the order of
-// the values is not specified, and here it is the reverse of the sorted one, so that nobody relies on that.
+// Parameters of the Jacobi methods, as they are made: values sorted. The host's LAPACK has no use for more.
 cusolverStatus_t cusolverDnCreateSyevjInfo(syevjInfo_t* info);
 cusolverStatus_t cusolverDnDestroySyevjInfo(syevjInfo_t info);
-cusolverStatus_t cusolverDnXsyevjSetTolerance(syevjInfo_t info, double tolerance);
-cusolverStatus_t cusolverDnXsyevjSetMaxSweeps(syevjInfo_t info, int max_sweeps);
-cusolverStatus_t cusolverDnXsyevjSetSortEig(syevjInfo_t info, int sort_eig);
 cusolverStatus_t cusolverDnCreateGesvdjInfo(gesvdjInfo_t* info);
 cusolverStatus_t cusolverDnDestroyGesvdjInfo(gesvdjInfo_t info);
-cusolverStatus_t cusolverDnXgesvdjSetTolerance(gesvdjInfo_t info, double tolerance);
-cusolverStatus_t cusolverDnXgesvdjSetMaxSweeps(gesvdjInfo_t info, int max_sweeps);
-cusolverStatus_t cusolverDnXgesvdjSetSortEig(gesvdjInfo_t info, int sort_svd);
 
 #define COTANGENT_CUSOLVER(L, T)                                                                                       \
   cusolverStatus_t cusolverDn##L##potrf_bufferSize(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, T* a,      \
@@ -54,15 +46,9 @@ cusolverStatus_t cusolverDnXgesvdjSetSortEig(gesvdjInfo_t info, int sort_svd);
                                                    int lda, int* size);                                                \
   cusolverStatus_t cusolverDn##L##potri(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, T* a, int lda,        \
                                         T* work, int size, int* info);                                                 \
-  cusolverStatus_t cusolverDn##L##potrs(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, int columns,          \
-                                        const T* a, int lda, T* b, int ldb, int* info);                                \
-  cusolverStatus_t cusolverDn##L##potrsBatched(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, int columns,   \
-                                               T* a[], int lda, T* b[], int ldb, int* info, int batch);                \
   cusolverStatus_t cusolverDn##L##getrf_bufferSize(cusolverDnHandle_t handle, int m, int n, T* a, int lda, int* size); \
   cusolverStatus_t cusolverDn##L##getrf(cusolverDnHandle_t handle, int m, int n, T* a, int lda, T* work, int* pivots,  \
                                         int* info);                                                                    \
-  cusolverStatus_t cusolverDn##L##getrs(cusolverDnHandle_t handle, cublasOperation_t trans, int n, int columns,        \
-                                        const T* a, int lda, const int* pivots, T* b, int ldb, int* info);             \
   cusolverStatus_t cusolverDn##L##geqrf_bufferSize(cusolverDnHandle_t handle, int m, int n, T* a, int lda, int* size); \
   cusolverStatus_t cusolverDn##L##geqrf(cusolverDnHandle_t handle, int m, int n, T* a, int lda, T* tau, T* work,       \
                                         int size, int* info);                                                          \
@@ -70,23 +56,11 @@ cusolverStatus_t cusolverDnXgesvdjSetSortEig(gesvdjInfo_t info, int sort_svd);
                                                    int lda, const T* tau, int* size);                                  \
   cusolverStatus_t cusolverDn##L##orgqr(cusolverDnHandle_t handle, int m, int n, int k, T* a, int lda, const T* tau,   \
                                         T* work, int size, int* info);                                                 \
-  cusolverStatus_t cusolverDn##L##ormqr_bufferSize(cusolverDnHandle_t handle, cublasSideMode_t side,                   \
-                                                   cublasOperation_t trans, int m, int n, int k, const T* a, int lda,  \
-                                                   const T* tau, const T* c, int ldc, int* size);                      \
-  cusolverStatus_t cusolverDn##L##ormqr(cusolverDnHandle_t handle, cublasSideMode_t side, cublasOperation_t trans,     \
-                                        int m, int n, int k, const T* a, int lda, const T* tau, T* c, int ldc,         \
-                                        T* work, int size, int* info);                                                 \
   cusolverStatus_t cusolverDn##L##syevd_bufferSize(cusolverDnHandle_t handle, cusolverEigMode_t job,                   \
                                                    cublasFillMode_t uplo, int n, const T* a, int lda, const T* w,      \
                                                    int* size);                                                         \
   cusolverStatus_t cusolverDn##L##syevd(cusolverDnHandle_t handle, cusolverEigMode_t job, cublasFillMode_t uplo,       \
                                         int n, T* a, int lda, T* w, T* work, int size, int* info);                     \
-  cusolverStatus_t cusolverDn##L##syevj_bufferSize(cusolverDnHandle_t handle, cusolverEigMode_t job,                   \
-                                                   cublasFillMode_t uplo, int n, const T* a, int lda, const T* w,      \
-                                                   int* size, syevjInfo_t parameters);                                 \
-  cusolverStatus_t cusolverDn##L##syevj(cusolverDnHandle_t handle, cusolverEigMode_t job, cublasFillMode_t uplo,       \
-                                        int n, T* a, int lda, T* w, T* work, int size, int* info,                      \
-                                        syevjInfo_t parameters);                                                       \
   cusolverStatus_t cusolverDn##L##syevjBatched_bufferSize(cusolverDnHandle_t handle, cusolverEigMode_t job,            \
                                                           cublasFillMode_t uplo, int n, const T* a, int lda,           \
                                                           const T* w, int* size, syevjInfo_t parameters, int batch);   \
@@ -97,12 +71,6 @@ cusolverStatus_t cusolverDnXgesvdjSetSortEig(gesvdjInfo_t info, int sort_svd);
   cusolverStatus_t cusolverDn##L##gesvd(cusolverDnHandle_t handle, signed char job_u, signed char job_vt, int m,       \
                                         int n, T* a, int lda, T* s, T* u, int ldu, T* vt, int ldvt, T* work, int size, \
                                         T* real_work, int* info);                                                      \
-  cusolverStatus_t cusolverDn##L##gesvdj_bufferSize(cusolverDnHandle_t handle, cusolverEigMode_t job, int economy,     \
-                                                    int m, int n, const T* a, int lda, const T* s, const T* u,         \
-                                                    int ldu, const T* v, int ldv, int* size, gesvdjInfo_t parameters); \
-  cusolverStatus_t cusolverDn##L##gesvdj(cusolverDnHandle_t handle, cusolverEigMode_t job, int economy, int m, int n,  \
-                                         T* a, int lda, T* s, T* u, int ldu, T* v, int ldv, T* work, int size,         \
-                                         int* info, gesvdjInfo_t parameters);                                          \
   cusolverStatus_t cusolverDn##L##gesvdjBatched_bufferSize(                                                            \
       cusolverDnHandle_t handle, cusolverEigMode_t job, int m, int n, const T* a, int lda, const T* s, const T* u,     \
       int ldu, const T* v, int ldv, int* size, gesvdjInfo_t parameters, int batch);                                    \

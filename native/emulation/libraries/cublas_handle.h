@@ -5,11 +5,6 @@
 
 struct cublasContext {
   cudaStream_t stream = nullptr;
-  cublasPointerMode_t pointer_mode = CUBLAS_POINTER_MODE_HOST;
-  cublasAtomicsMode_t atomics_mode = CUBLAS_ATOMICS_NOT_ALLOWED;
-  cublasMath_t math_mode = CUBLAS_DEFAULT_MATH;
-
-  bool on_device() const { return pointer_mode == CUBLAS_POINTER_MODE_DEVICE; }
 };
 
 namespace cotangent::emulation {

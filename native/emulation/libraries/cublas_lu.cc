@@ -1,4 +1,4 @@
-// cuBLAS: LU factorisations and solves of batches of small matrices.
+// cuBLAS: LU factorisations of batches of small matrices.
 #include "native/emulation/libraries/cublas_handle.h"
 #include "native/emulation/libraries/fortran.h"
 
@@ -39,31 +39,6 @@ cublasStatus_t getrf_batched(cublasHandle_t handle, int n, T* const a[], int lda
   });
 }
 
-template <class T>
-cublasStatus_t getrs_batched(cublasHandle_t handle, cublasOperation_t trans, int n, int columns, const T* const a[],
-                             int lda, const int* pivots, T* const b[], int ldb, int* info, int batch) {
-  if (handle == nullptr) return CUBLAS_STATUS_NOT_INITIALIZED;
-  if (info == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
-  // On the host: the number of the first wrong argument, as LAPACK counts them.
-  *info = !valid(trans) ? -1 : n < 0 ? -2 : columns < 0 ? -3 : !leads(lda, n) ? -5 : !leads(ldb, n) ? -8 : 0;
-  if (batch < 0) *info = -10;
-  if (*info != 0) return CUBLAS_STATUS_INVALID_VALUE;
-  return submit_blas(handle, [=] {
-    Operands operands("cublas getrsBatched");
-    operands.vector("A", a, batch);
-    operands.vector("B", b, batch);
-    if (pivots != nullptr) operands.vector("pivots", pivots, int64_t{n} * batch);
-    std::vector<int> identity(pivots == nullptr ? static_cast<size_t>(n) : 0);
-    for (size_t i = 0; i < identity.size(); ++i) identity[i] = static_cast<int>(i) + 1;
-    for (int i = 0; operands.ok() && i < batch; ++i) {
-      operands.matrix("A[i]", a[i], n, n, lda);
-      if (!operands.matrix("B[i]", b[i], n, columns, ldb)) return;
-      fortran::getrs(letter(trans), n, columns, a[i], lda,
-                     pivots != nullptr ? pivots + int64_t{i} * n : identity.data(), b[i], ldb);
-    }
-  });
-}
-
 }  // namespace
 }  // namespace cotangent::emulation
 
@@ -75,11 +50,6 @@ extern "C" {
   cublasStatus_t cublas##L##getrfBatched(cublasHandle_t handle, int n, T* const a[], int lda, int* pivots, int* infos, \
                                          int batch) {                                                                  \
     return getrf_batched<T>(handle, n, a, lda, pivots, infos, batch);                                                  \
-  }                                                                                                                    \
-  cublasStatus_t cublas##L##getrsBatched(cublasHandle_t handle, cublasOperation_t trans, int n, int columns,           \
-                                         const T* const a[], int lda, const int* pivots, T* const b[], int ldb,        \
-                                         int* info, int batch) {                                                       \
-    return getrs_batched<T>(handle, trans, n, columns, a, lda, pivots, b, ldb, info, batch);                           \
   }
 COTANGENT_CUBLAS_LU(S, float)
 COTANGENT_CUBLAS_LU(D, double)

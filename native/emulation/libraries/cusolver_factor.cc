@@ -1,4 +1,4 @@
-// cuSOLVER: handles, and the factorisations of Cholesky, LU and QR with what is solved by them.
+// cuSOLVER: handles, and the factorisations of Cholesky, LU and QR.
 #include "native/emulation/libraries/cusolver_handle.h"
 #include "native/emulation/libraries/fortran.h"
 
@@ -49,39 +49,6 @@ cusolverStatus_t potri(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, 
 }
 
 template <class T>
-cusolverStatus_t potrs(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, int columns, const T* a, int lda, T* b,
-                       int ldb, int* info) {
-  if (handle == nullptr) return CUSOLVER_STATUS_NOT_INITIALIZED;
-  if (!valid(uplo) || n < 0 || columns < 0 || !leads(lda, n) || !leads(ldb, n)) return kInvalid;
-  return submit_solver(handle, [=] {
-    Operands operands("cusolver potrs");
-    operands.matrix("A", a, n, n, lda);
-    operands.matrix("B", b, n, columns, ldb);
-    if (operands.vector("info", info, 1)) *info = fortran::potrs(letter(uplo), n, columns, a, lda, b, ldb);
-  });
-}
-
-template <class T>
-cusolverStatus_t potrs_batched(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, int columns, T* const a[],
-                               int lda, T* const b[], int ldb, int* info, int batch) {
-  if (handle == nullptr) return CUSOLVER_STATUS_NOT_INITIALIZED;
-  if (!valid(uplo) || n < 0 || batch < 0 || !leads(lda, n) || !leads(ldb, n)) return kInvalid;
-  if (columns != 1) return kInvalid;  // as the library
-  return submit_solver(handle, [=] {
-    Operands operands("cusolver potrsBatched");
-    operands.vector("A", a, batch);
-    operands.vector("B", b, batch);
-    if (!operands.vector("info", info, 1)) return;
-    *info = 0;
-    for (int i = 0; i < batch; ++i) {
-      operands.matrix("A[i]", a[i], n, n, lda);
-      if (!operands.matrix("B[i]", b[i], n, columns, ldb)) return;
-      fortran::potrs(letter(uplo), n, columns, a[i], lda, b[i], ldb);
-    }
-  });
-}
-
-template <class T>
 cusolverStatus_t getrf(cusolverDnHandle_t handle, int m, int n, T* a, int lda, T* work, int* pivots, int* info) {
   if (handle == nullptr) return CUSOLVER_STATUS_NOT_INITIALIZED;
   if (m < 0 || n < 0 || !leads(lda, m)) return kInvalid;
@@ -93,21 +60,6 @@ cusolverStatus_t getrf(cusolverDnHandle_t handle, int m, int n, T* a, int lda, T
     operands.vector("work", work, factor_work(m, n));
     operands.vector("pivots", pivots, std::min(m, n));
     if (operands.vector("info", info, 1)) *info = fortran::getrf(m, n, a, lda, pivots);
-  });
-}
-
-template <class T>
-cusolverStatus_t getrs(cusolverDnHandle_t handle, cublasOperation_t trans, int n, int columns, const T* a, int lda,
-                       const int* pivots, T* b, int ldb, int* info) {
-  if (handle == nullptr) return CUSOLVER_STATUS_NOT_INITIALIZED;
-  if (!valid(trans) || n < 0 || columns < 0 || !leads(lda, n) || !leads(ldb, n)) return kInvalid;
-  if (pivots == nullptr) return CUSOLVER_STATUS_NOT_SUPPORTED;
-  return submit_solver(handle, [=] {
-    Operands operands("cusolver getrs");
-    operands.matrix("A", a, n, n, lda);
-    operands.vector("pivots", pivots, n);
-    operands.matrix("B", b, n, columns, ldb);
-    if (operands.vector("info", info, 1)) *info = fortran::getrs(letter(trans), n, columns, a, lda, pivots, b, ldb);
   });
 }
 
@@ -138,29 +90,6 @@ cusolverStatus_t orgqr(cusolverDnHandle_t handle, int m, int n, int k, T* a, int
   });
 }
 
-template <class T>
-cusolverStatus_t ormqr(cusolverDnHandle_t handle, cublasSideMode_t side, cublasOperation_t trans, int m, int n, int k,
-                       const T* a, int lda, const T* tau, T* c, int ldc, T* work, int size, int* info) {
-  if (handle == nullptr) return CUSOLVER_STATUS_NOT_INITIALIZED;
-  const int order = side == CUBLAS_SIDE_LEFT ? m : n;
-  if (!valid(side) || !valid(trans) || m < 0 || n < 0 || k < 0 || k > order || !leads(lda, order) || !leads(ldc, m) ||
-      size < factor_work(m, n)) {
-    return kInvalid;
-  }
-  return submit_solver(handle, [=] {
-    Operands operands("cusolver ormqr");
-    operands.matrix("A", a, order, k, lda);
-    operands.vector("tau", tau, k);
-    operands.matrix("C", c, m, n, ldc);
-    operands.vector("work", work, size);
-    if (!operands.vector("info", info, 1)) return;
-    // LAPACK's asks for a little more than the blocks.
-    std::vector<T> host_work(static_cast<size_t>(factor_work(m, n) + 65 * 64));
-    *info = fortran::ormqr(letter(side), letter(trans), m, n, k, a, lda, tau, c, ldc, host_work.data(),
-                           static_cast<int>(host_work.size()));
-  });
-}
-
 }  // namespace
 }  // namespace cotangent::emulation
 
@@ -188,12 +117,6 @@ cusolverStatus_t cusolverDnSetStream(cusolverDnHandle_t handle, cudaStream_t str
   return CUSOLVER_STATUS_SUCCESS;
 }
 
-cusolverStatus_t cusolverDnGetStream(cusolverDnHandle_t handle, cudaStream_t* stream) {
-  if (handle == nullptr) return CUSOLVER_STATUS_NOT_INITIALIZED;
-  *stream = handle->stream;
-  return CUSOLVER_STATUS_SUCCESS;
-}
-
 #define COTANGENT_CUSOLVER(L, T)                                                                                       \
   cusolverStatus_t cusolverDn##L##potrf_bufferSize(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, T*,        \
                                                    int lda, int* size) {                                               \
@@ -215,24 +138,12 @@ cusolverStatus_t cusolverDnGetStream(cusolverDnHandle_t handle, cudaStream_t* st
                                         T* work, int size, int* info) {                                                \
     return potri<T>(handle, uplo, n, a, lda, work, size, info);                                                        \
   }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##potrs(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, int columns,          \
-                                        const T* a, int lda, T* b, int ldb, int* info) {                               \
-    return potrs<T>(handle, uplo, n, columns, a, lda, b, ldb, info);                                                   \
-  }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##potrsBatched(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, int columns,   \
-                                               T* a[], int lda, T* b[], int ldb, int* info, int batch) {               \
-    return potrs_batched<T>(handle, uplo, n, columns, a, lda, b, ldb, info, batch);                                    \
-  }                                                                                                                    \
   cusolverStatus_t cusolverDn##L##getrf_bufferSize(cusolverDnHandle_t handle, int m, int n, T*, int lda, int* size) {  \
     return answer(handle, m >= 0 && n >= 0 && leads(lda, m), factor_work(m, n), size);                                 \
   }                                                                                                                    \
   cusolverStatus_t cusolverDn##L##getrf(cusolverDnHandle_t handle, int m, int n, T* a, int lda, T* work, int* pivots,  \
                                         int* info) {                                                                   \
     return getrf<T>(handle, m, n, a, lda, work, pivots, info);                                                         \
-  }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##getrs(cusolverDnHandle_t handle, cublasOperation_t trans, int n, int columns,        \
-                                        const T* a, int lda, const int* pivots, T* b, int ldb, int* info) {            \
-    return getrs<T>(handle, trans, n, columns, a, lda, pivots, b, ldb, info);                                          \
   }                                                                                                                    \
   cusolverStatus_t cusolverDn##L##geqrf_bufferSize(cusolverDnHandle_t handle, int m, int n, T*, int lda, int* size) {  \
     return answer(handle, m >= 0 && n >= 0 && leads(lda, m), factor_work(m, n), size);                                 \
@@ -249,20 +160,6 @@ cusolverStatus_t cusolverDnGetStream(cusolverDnHandle_t handle, cudaStream_t* st
                                         T* work, int size, int* info) {                                                \
     return orgqr<T>(handle, m, n, k, a, lda, tau, work, size, info);                                                   \
   }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##ormqr_bufferSize(cusolverDnHandle_t handle, cublasSideMode_t side,                   \
-                                                   cublasOperation_t trans, int m, int n, int k, const T*, int lda,    \
-                                                   const T*, const T*, int ldc, int* size) {                           \
-    const int order = side == CUBLAS_SIDE_LEFT ? m : n;                                                                \
-    return answer(                                                                                                     \
-        handle,                                                                                                        \
-        valid(side) && valid(trans) && m >= 0 && n >= 0 && k >= 0 && k <= order && leads(lda, order) && leads(ldc, m), \
-        factor_work(m, n), size);                                                                                      \
-  }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##ormqr(cusolverDnHandle_t handle, cublasSideMode_t side, cublasOperation_t trans,     \
-                                        int m, int n, int k, const T* a, int lda, const T* tau, T* c, int ldc,         \
-                                        T* work, int size, int* info) {                                                \
-    return ormqr<T>(handle, side, trans, m, n, k, a, lda, tau, c, ldc, work, size, info);                              \
-  }
 
 COTANGENT_CUSOLVER(S, float)
 COTANGENT_CUSOLVER(D, double)

@@ -4,12 +4,8 @@
 #include "native/emulation/libraries/cusolver_handle.h"
 #include "native/emulation/libraries/fortran.h"
 
-struct syevjInfo {
-  bool sorted = true;
-};
-struct gesvdjInfo {
-  bool sorted = true;
-};
+struct syevjInfo {};
+struct gesvdjInfo {};
 
 namespace cotangent::emulation {
 namespace {
@@ -20,31 +16,21 @@ constexpr int kMostBatchedRows = 32;  // of gesvdjBatched
 int64_t eigen_work(int64_t n) { return 1 + 6 * n + 2 * n * n; }
 int64_t singular_work(int64_t m, int64_t n) { return std::max(int64_t{1}, 5 * std::max(m, n) + 64 * (m + n)); }
 
-template <class T>
-void reverse_columns(T* a, int rows, int columns, int64_t ld) {
-  for (int j = 0; j < columns / 2; ++j) {
-    std::swap_ranges(a + j * ld, a + j * ld + rows, a + (columns - 1 - j) * ld);
-  }
-}
-
 // Eigenvalues ascending. 0, or not converged. Works in memory of the host: the callers' workspaces differ in size.
 template <class T>
-int eigen(cusolverEigMode_t job, cublasFillMode_t uplo, int n, T* a, int lda, T* w, bool ascending) {
+int eigen(cusolverEigMode_t job, cublasFillMode_t uplo, int n, T* a, int lda, T* w) {
   if (n == 0) return 0;
   std::vector<T> work(static_cast<size_t>(eigen_work(n)));
   std::vector<int> integers(static_cast<size_t>(3 + 5 * n));
   const bool vectors = job == CUSOLVER_EIG_MODE_VECTOR;
   const int info = fortran::syevd(vectors ? 'V' : 'N', letter(uplo), n, a, lda, w, work.data(),
                                   static_cast<int>(work.size()), integers.data(), static_cast<int>(integers.size()));
-  if (ascending) return info;
-  std::reverse(w, w + n);
-  if (vectors) reverse_columns(a, n, n, lda);
   return info;
 }
 
 template <class T>
 cusolverStatus_t syev(const char* function, cusolverDnHandle_t handle, cusolverEigMode_t job, cublasFillMode_t uplo,
-                      int n, T* a, int lda, T* w, T* work, int size, int* infos, bool ascending, int batch) {
+                      int n, T* a, int lda, T* w, T* work, int size, int* infos, int batch) {
   if (handle == nullptr) return CUSOLVER_STATUS_NOT_INITIALIZED;
   if (!valid(job) || !valid(uplo) || n < 0 || batch < 0 || !leads(lda, n) || size < eigen_work(n)) return kInvalid;
   return submit_solver(handle, [=] {
@@ -54,7 +40,7 @@ cusolverStatus_t syev(const char* function, cusolverDnHandle_t handle, cusolverE
     operands.vector("W", w, int64_t{n} * batch);
     operands.vector("work", work, size);
     if (!operands.vector("info", infos, batch)) return;
-    for (int i = 0; i < batch; ++i) infos[i] = eigen(job, uplo, n, a + i * stride, lda, w + int64_t{i} * n, ascending);
+    for (int i = 0; i < batch; ++i) infos[i] = eigen(job, uplo, n, a + i * stride, lda, w + int64_t{i} * n);
   });
 }
 
@@ -90,32 +76,22 @@ cusolverStatus_t gesvd(cusolverDnHandle_t handle, signed char job_u, signed char
 
 // A = U diag(s) V^T with V itself, not its transpose, as the Jacobi functions give it.
 template <class T>
-int singular(cusolverEigMode_t job, bool economy, int m, int n, T* a, int lda, T* s, T* u, int ldu, T* v, int ldv,
-             bool descending) {
-  const int k = std::min(m, n);
-  if (k == 0) return 0;
+int singular(cusolverEigMode_t job, int m, int n, T* a, int lda, T* s, T* u, int ldu, T* v, int ldv) {
+  if (m == 0 || n == 0) return 0;
   const bool vectors = job == CUSOLVER_EIG_MODE_VECTOR;
-  const int rows_vt = economy ? k : n, columns_u = economy ? k : m;
   std::vector<T> work(static_cast<size_t>(singular_work(m, n)));
-  std::vector<T> vt(static_cast<size_t>(vectors ? int64_t{rows_vt} * n : 1));
-  const char letter = !vectors ? 'N' : economy ? 'S' : 'A';
+  std::vector<T> vt(static_cast<size_t>(vectors ? int64_t{n} * n : 1));
+  const char letter = vectors ? 'A' : 'N';
   const int info = fortran::gesvd(letter, letter, m, n, a, lda, s, u, vectors ? ldu : 1, vt.data(),
-                                  vectors ? rows_vt : 1, work.data(), static_cast<int>(work.size()));
-  for (int j = 0; vectors && j < rows_vt; ++j) {
-    for (int i = 0; i < n; ++i) v[i + int64_t{j} * ldv] = vt[static_cast<size_t>(j + int64_t{i} * rows_vt)];
-  }
-  if (descending) return info;
-  std::reverse(s, s + k);
-  if (vectors) {
-    reverse_columns(u, m, std::min(k, columns_u), ldu);
-    reverse_columns(v, n, k, ldv);
+                                  vectors ? n : 1, work.data(), static_cast<int>(work.size()));
+  for (int j = 0; vectors && j < n; ++j) {
+    for (int i = 0; i < n; ++i) v[i + int64_t{j} * ldv] = vt[static_cast<size_t>(j + int64_t{i} * n)];
   }
   return info;
 }
 
 struct Shape {
   cusolverEigMode_t job;
-  bool economy;
   int m, n, lda, ldu, ldv;
 
   bool check() const {
@@ -125,27 +101,25 @@ struct Shape {
 };
 
 template <class T>
-cusolverStatus_t gesvdj(const char* function, cusolverDnHandle_t handle, const Shape& p, T* a, T* s, T* u, T* v,
+cusolverStatus_t gesvdj_batched(cusolverDnHandle_t handle, const Shape& p, T* a, T* s, T* u, T* v,
                         T* work, int size, int* infos, gesvdjInfo_t parameters, int batch) {
   if (handle == nullptr) return CUSOLVER_STATUS_NOT_INITIALIZED;
   if (!p.check() || batch < 0 || parameters == nullptr || size < singular_work(p.m, p.n)) return kInvalid;
-  const bool sorted = parameters->sorted;
   return submit_solver(handle, [=] {
-    Operands operands(function);
-    const int k = std::min(p.m, p.n), columns_u = p.economy ? k : p.m, columns_v = p.economy ? k : p.n;
-    const int64_t stride_a = int64_t{p.lda} * p.n, stride_u = int64_t{p.ldu} * columns_u,
-                  stride_v = int64_t{p.ldv} * columns_v;
+    Operands operands("cusolver gesvdjBatched");
+    const int k = std::min(p.m, p.n);
+    const int64_t stride_a = int64_t{p.lda} * p.n, stride_u = int64_t{p.ldu} * p.m, stride_v = int64_t{p.ldv} * p.n;
     operands.matrices("A", a, p.m, p.n, p.lda, stride_a, batch);
     operands.vector("S", s, int64_t{k} * batch);
     if (p.job == CUSOLVER_EIG_MODE_VECTOR) {
-      operands.matrices("U", u, p.m, columns_u, p.ldu, stride_u, batch);
-      operands.matrices("V", v, p.n, columns_v, p.ldv, stride_v, batch);
+      operands.matrices("U", u, p.m, p.m, p.ldu, stride_u, batch);
+      operands.matrices("V", v, p.n, p.n, p.ldv, stride_v, batch);
     }
     operands.vector("work", work, size);
     if (!operands.vector("info", infos, batch)) return;
     for (int i = 0; i < batch; ++i) {
-      infos[i] = singular(p.job, p.economy, p.m, p.n, a + i * stride_a, p.lda, s + int64_t{i} * k, u + i * stride_u,
-                          p.ldu, v + i * stride_v, p.ldv, sorted);
+      infos[i] = singular(p.job, p.m, p.n, a + i * stride_a, p.lda, s + int64_t{i} * k, u + i * stride_u,
+                          p.ldu, v + i * stride_v, p.ldv);
     }
   });
 }
@@ -154,18 +128,6 @@ template <class Info>
 cusolverStatus_t create(Info** info) {
   if (info == nullptr) return kInvalid;
   *info = new Info;
-  return CUSOLVER_STATUS_SUCCESS;
-}
-
-template <class Info>
-cusolverStatus_t set(Info* info, bool valid_value) {
-  return info == nullptr || !valid_value ? kInvalid : CUSOLVER_STATUS_SUCCESS;
-}
-
-template <class Info>
-cusolverStatus_t set_sorted(Info* info, int sorted) {
-  if (info == nullptr) return kInvalid;
-  info->sorted = sorted != 0;
   return CUSOLVER_STATUS_SUCCESS;
 }
 
@@ -181,19 +143,11 @@ cusolverStatus_t cusolverDnDestroySyevjInfo(syevjInfo_t info) {
   delete info;
   return CUSOLVER_STATUS_SUCCESS;
 }
-cusolverStatus_t cusolverDnXsyevjSetTolerance(syevjInfo_t info, double tolerance) { return set(info, tolerance >= 0); }
-cusolverStatus_t cusolverDnXsyevjSetMaxSweeps(syevjInfo_t info, int sweeps) { return set(info, sweeps >= 0); }
-cusolverStatus_t cusolverDnXsyevjSetSortEig(syevjInfo_t info, int sorted) { return set_sorted(info, sorted); }
 cusolverStatus_t cusolverDnCreateGesvdjInfo(gesvdjInfo_t* info) { return create(info); }
 cusolverStatus_t cusolverDnDestroyGesvdjInfo(gesvdjInfo_t info) {
   delete info;
   return CUSOLVER_STATUS_SUCCESS;
 }
-cusolverStatus_t cusolverDnXgesvdjSetTolerance(gesvdjInfo_t info, double tolerance) {
-  return set(info, tolerance >= 0);
-}
-cusolverStatus_t cusolverDnXgesvdjSetMaxSweeps(gesvdjInfo_t info, int sweeps) { return set(info, sweeps >= 0); }
-cusolverStatus_t cusolverDnXgesvdjSetSortEig(gesvdjInfo_t info, int sorted) { return set_sorted(info, sorted); }
 
 #define COTANGENT_CUSOLVER(L, T)                                                                                       \
   cusolverStatus_t cusolverDn##L##syevd_bufferSize(cusolverDnHandle_t handle, cusolverEigMode_t job,                   \
@@ -203,18 +157,7 @@ cusolverStatus_t cusolverDnXgesvdjSetSortEig(gesvdjInfo_t info, int sorted) { re
   }                                                                                                                    \
   cusolverStatus_t cusolverDn##L##syevd(cusolverDnHandle_t handle, cusolverEigMode_t job, cublasFillMode_t uplo,       \
                                         int n, T* a, int lda, T* w, T* work, int size, int* info) {                    \
-    return syev<T>("cusolver syevd", handle, job, uplo, n, a, lda, w, work, size, info, true, 1);                      \
-  }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##syevj_bufferSize(cusolverDnHandle_t handle, cusolverEigMode_t job,                   \
-                                                   cublasFillMode_t uplo, int n, const T*, int lda, const T*,          \
-                                                   int* size, syevjInfo_t parameters) {                                \
-    return answer(handle, parameters && valid(job) && valid(uplo) && n >= 0 && leads(lda, n), eigen_work(n), size);    \
-  }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##syevj(cusolverDnHandle_t handle, cusolverEigMode_t job, cublasFillMode_t uplo,       \
-                                        int n, T* a, int lda, T* w, T* work, int size, int* info,                      \
-                                        syevjInfo_t parameters) {                                                      \
-    if (parameters == nullptr) return kInvalid;                                                                        \
-    return syev<T>("cusolver syevj", handle, job, uplo, n, a, lda, w, work, size, info, parameters->sorted, 1);        \
+    return syev<T>("cusolver syevd", handle, job, uplo, n, a, lda, w, work, size, info, 1);                      \
   }                                                                                                                    \
   cusolverStatus_t cusolverDn##L##syevjBatched_bufferSize(cusolverDnHandle_t handle, cusolverEigMode_t job,            \
                                                           cublasFillMode_t uplo, int n, const T*, int lda, const T*,   \
@@ -226,8 +169,7 @@ cusolverStatus_t cusolverDnXgesvdjSetSortEig(gesvdjInfo_t info, int sorted) { re
                                                cublasFillMode_t uplo, int n, T* a, int lda, T* w, T* work, int size,   \
                                                int* infos, syevjInfo_t parameters, int batch) {                        \
     if (parameters == nullptr) return kInvalid;                                                                        \
-    return syev<T>("cusolver syevjBatched", handle, job, uplo, n, a, lda, w, work, size, infos, parameters->sorted,    \
-                   batch);                                                                                             \
+    return syev<T>("cusolver syevjBatched", handle, job, uplo, n, a, lda, w, work, size, infos, batch);                                                                                             \
   }                                                                                                                    \
   cusolverStatus_t cusolverDn##L##gesvd_bufferSize(cusolverDnHandle_t handle, int m, int n, int* size) {               \
     return answer(handle, n >= 0 && m >= n, singular_work(m, n), size);                                                \
@@ -237,22 +179,10 @@ cusolverStatus_t cusolverDnXgesvdjSetSortEig(gesvdjInfo_t info, int sorted) { re
                                         T*, int* info) {                                                               \
     return gesvd<T>(handle, job_u, job_vt, m, n, a, lda, s, u, ldu, vt, ldvt, work, size, info);                       \
   }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##gesvdj_bufferSize(cusolverDnHandle_t handle, cusolverEigMode_t job, int economy,     \
-                                                    int m, int n, const T*, int lda, const T*, const T*, int ldu,      \
-                                                    const T*, int ldv, int* size, gesvdjInfo_t parameters) {           \
-    const Shape shape{job, economy != 0, m, n, lda, ldu, ldv};                                                         \
-    return answer(handle, parameters && shape.check(), singular_work(m, n), size);                                     \
-  }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##gesvdj(cusolverDnHandle_t handle, cusolverEigMode_t job, int economy, int m, int n,  \
-                                         T* a, int lda, T* s, T* u, int ldu, T* v, int ldv, T* work, int size,         \
-                                         int* info, gesvdjInfo_t parameters) {                                         \
-    return gesvdj<T>("cusolver gesvdj", handle, {job, economy != 0, m, n, lda, ldu, ldv}, a, s, u, v, work, size,      \
-                     info, parameters, 1);                                                                             \
-  }                                                                                                                    \
   cusolverStatus_t cusolverDn##L##gesvdjBatched_bufferSize(                                                            \
       cusolverDnHandle_t handle, cusolverEigMode_t job, int m, int n, const T*, int lda, const T*, const T*, int ldu,  \
       const T*, int ldv, int* size, gesvdjInfo_t parameters, int batch) {                                              \
-    const Shape shape{job, false, m, n, lda, ldu, ldv};                                                                \
+    const Shape shape{job, m, n, lda, ldu, ldv};                                                                \
     return answer(handle, parameters && batch >= 0 && shape.check() && std::max(m, n) <= kMostBatchedRows,             \
                   singular_work(m, n), size);                                                                          \
   }                                                                                                                    \
@@ -260,7 +190,7 @@ cusolverStatus_t cusolverDnXgesvdjSetSortEig(gesvdjInfo_t info, int sorted) { re
                                                 int lda, T* s, T* u, int ldu, T* v, int ldv, T* work, int size,        \
                                                 int* infos, gesvdjInfo_t parameters, int batch) {                      \
     if (std::max(m, n) > kMostBatchedRows) return kInvalid;                                                            \
-    return gesvdj<T>("cusolver gesvdjBatched", handle, {job, false, m, n, lda, ldu, ldv}, a, s, u, v, work, size,      \
+    return gesvdj_batched<T>(handle, {job, m, n, lda, ldu, ldv}, a, s, u, v, work, size,      \
                      infos, parameters, batch);                                                                        \
   }
 

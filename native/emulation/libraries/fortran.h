@@ -11,19 +11,13 @@
                 const T*, const int*, const T*, T*, const int*, size_t, size_t);                                       \
   void p##gemv_(const char*, const int*, const int*, const T*, const T*, const int*, const T*, const int*, const T*,   \
                 T*, const int*, size_t);                                                                               \
-  void p##syrk_(const char*, const char*, const int*, const int*, const T*, const T*, const int*, const T*, T*,        \
-                const int*, size_t, size_t);                                                                           \
   void p##trsm_(const char*, const char*, const char*, const char*, const int*, const int*, const T*, const T*,        \
                 const int*, T*, const int*, size_t, size_t, size_t, size_t);                                           \
   void p##potrf_(const char*, const int*, T*, const int*, int*, size_t);                                               \
   void p##potri_(const char*, const int*, T*, const int*, int*, size_t);                                               \
-  void p##potrs_(const char*, const int*, const int*, const T*, const int*, T*, const int*, int*, size_t);             \
   void p##getrf_(const int*, const int*, T*, const int*, int*, int*);                                                  \
-  void p##getrs_(const char*, const int*, const int*, const T*, const int*, const int*, T*, const int*, int*, size_t); \
   void p##geqrf_(const int*, const int*, T*, const int*, T*, T*, const int*, int*);                                    \
   void p##orgqr_(const int*, const int*, const int*, T*, const int*, const T*, T*, const int*, int*);                  \
-  void p##ormqr_(const char*, const char*, const int*, const int*, const int*, const T*, const int*, const T*, T*,     \
-                 const int*, T*, const int*, int*, size_t, size_t);                                                    \
   void p##syevd_(const char*, const char*, const int*, T*, const int*, T*, T*, const int*, int*, const int*, int*,     \
                  size_t, size_t);                                                                                      \
   void p##gesvd_(const char*, const char*, const int*, const int*, T*, const int*, T*, T*, const int*, T*, const int*, \
@@ -36,9 +30,6 @@
   }                                                                                                                    \
   inline void gemv(char t, int m, int n, T alpha, const T* a, int lda, const T* x, int incx, T beta, T* y, int incy) { \
     p##gemv_(&t, &m, &n, &alpha, a, &lda, x, &incx, &beta, y, &incy, 1);                                               \
-  }                                                                                                                    \
-  inline void syrk(char uplo, char t, int n, int k, T alpha, const T* a, int lda, T beta, T* c, int ldc) {             \
-    p##syrk_(&uplo, &t, &n, &k, &alpha, a, &lda, &beta, c, &ldc, 1, 1);                                                \
   }                                                                                                                    \
   inline void trsm(char side, char uplo, char t, char diag, int m, int n, T alpha, const T* a, int lda, T* b,          \
                    int ldb) {                                                                                          \
@@ -54,19 +45,9 @@
     p##potri_(&uplo, &n, a, &lda, &info, 1);                                                                           \
     return info;                                                                                                       \
   }                                                                                                                    \
-  inline int potrs(char uplo, int n, int columns, const T* a, int lda, T* b, int ldb) {                                \
-    int info = 0;                                                                                                      \
-    p##potrs_(&uplo, &n, &columns, a, &lda, b, &ldb, &info, 1);                                                        \
-    return info;                                                                                                       \
-  }                                                                                                                    \
   inline int getrf(int m, int n, T* a, int lda, int* pivots) {                                                         \
     int info = 0;                                                                                                      \
     p##getrf_(&m, &n, a, &lda, pivots, &info);                                                                         \
-    return info;                                                                                                       \
-  }                                                                                                                    \
-  inline int getrs(char t, int n, int columns, const T* a, int lda, const int* pivots, T* b, int ldb) {                \
-    int info = 0;                                                                                                      \
-    p##getrs_(&t, &n, &columns, a, &lda, pivots, b, &ldb, &info, 1);                                                   \
     return info;                                                                                                       \
   }                                                                                                                    \
   inline int geqrf(int m, int n, T* a, int lda, T* tau, T* work, int size) {                                           \
@@ -77,12 +58,6 @@
   inline int orgqr(int m, int n, int k, T* a, int lda, const T* tau, T* work, int size) {                              \
     int info = 0;                                                                                                      \
     p##orgqr_(&m, &n, &k, a, &lda, tau, work, &size, &info);                                                           \
-    return info;                                                                                                       \
-  }                                                                                                                    \
-  inline int ormqr(char side, char t, int m, int n, int k, const T* a, int lda, const T* tau, T* c, int ldc, T* work,  \
-                   int size) {                                                                                         \
-    int info = 0;                                                                                                      \
-    p##ormqr_(&side, &t, &m, &n, &k, a, &lda, tau, c, &ldc, work, &size, &info, 1, 1);                                 \
     return info;                                                                                                       \
   }                                                                                                                    \
   inline int syevd(char job, char uplo, int n, T* a, int lda, T* w, T* work, int size, int* integers,                  \

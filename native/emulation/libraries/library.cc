@@ -39,8 +39,6 @@ bool submit(cudaStream_t handle, std::function<void()> work) {
          }) == cudaSuccess;
 }
 
-bool wait_for(cudaStream_t stream) { return cudaStreamSynchronize(stream) == cudaSuccess; }
-
 bool stream_exists(cudaStream_t handle) {
   const std::lock_guard<std::recursive_mutex> guard(runtime_lock());
   return streams::find(handle) != nullptr;

@@ -18,8 +18,6 @@ void force_single_thread();
 
 // Queues the call of a library; false if the device cannot take it.
 bool submit(cudaStream_t stream, std::function<void()> work);
-// Waits for the stream; false on a fault.
-bool wait_for(cudaStream_t stream);
 bool stream_exists(cudaStream_t stream);
 // Whether the device's memory for a handle is refused (emulation.h, `fail_allocation`).
 bool refuses_handle();
@@ -58,22 +56,6 @@ class Operands {
   bool ok_ = true;
 };
 
-// alpha or beta: the value at the time of the call, or where the device finds it at its turn.
-template <class T>
-class Scalar {
- public:
-  Scalar(const T* pointer, bool on_device)
-      : pointer_(on_device ? pointer : nullptr), value_(on_device ? T{} : *pointer) {}
-  T operator()(Operands& operands, const char* name) const {
-    if (pointer_ == nullptr) return value_;
-    return operands.vector(name, pointer_, 1) ? *pointer_ : T{};
-  }
-
- private:
-  const T* pointer_;
-  T value_;
-};
-
 inline char letter(cublasOperation_t operation) { return operation == CUBLAS_OP_N ? 'N' : 'T'; }
 inline char letter(cublasFillMode_t fill) { return fill == CUBLAS_FILL_MODE_LOWER ? 'L' : 'U'; }
 inline char letter(cublasSideMode_t side) { return side == CUBLAS_SIDE_LEFT ? 'L' : 'R'; }
@@ -86,13 +68,6 @@ inline bool valid(cublasDiagType_t d) { return d == CUBLAS_DIAG_UNIT || d == CUB
 
 // A leading dimension for columns of `rows` elements.
 inline bool leads(int64_t ld, int64_t rows) { return ld >= (rows > 1 ? rows : 1); }
-
-// BLAS takes 32-bit sizes.
-template <class... N>
-bool fits(N... sizes) {
-  return ((static_cast<int64_t>(sizes) <= INT32_MAX) && ...);
-}
-inline int narrow(int64_t n) { return static_cast<int>(n); }
 
 }  // namespace cotangent::emulation
 

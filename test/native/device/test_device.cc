@@ -51,15 +51,24 @@ int32_t report(ct_error* error, ct_code code, const char* op, const std::string&
 // The device's pages under two addresses.
 class Memory {
  public:
+  Memory() = default;
+  ~Memory() {
+    for (char* const pages : {device_, open_}) {
+      if (pages) munmap(pages, kMemory);
+    }
+  }
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+
   bool map() {
     const int file = memfd_create("cotangent-test-device", 0);
     if (file < 0 || ftruncate(file, static_cast<off_t>(kMemory)) != 0) return false;
     void* const fenced = mmap(nullptr, kMemory, PROT_NONE, MAP_SHARED | MAP_NORESERVE, file, 0);
     void* const open = mmap(nullptr, kMemory, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
     close(file);
-    if (fenced == MAP_FAILED || open == MAP_FAILED) return false;
-    device_ = static_cast<char*>(fenced);
-    open_ = static_cast<char*>(open);
+    if (fenced != MAP_FAILED) device_ = static_cast<char*>(fenced);
+    if (open != MAP_FAILED) open_ = static_cast<char*>(open);
+    if (!device_ || !open_) return false;
     free_[0] = kMemory;
     return true;
   }
@@ -108,11 +117,23 @@ class Memory {
 };
 
 // The names of the ABI belong to the CPU's own structures in here.
+struct Host {
+  ct_device* device = nullptr;
+  ct_queue* queue = nullptr;
+
+  Host() = default;
+  ~Host() {
+    if (queue) host().queue_destroy(queue);
+    if (device) host().device_close(device);
+  }
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+};
+
 struct TestDevice {
-  ct_device* cpu = nullptr;
-  ct_queue* serial = nullptr;
+  Host cpu;
   Memory memory;
-  Worker worker;
+  Worker worker;  // destroyed first: its jobs use the rest
 };
 
 struct TestOp {
@@ -155,8 +176,8 @@ int32_t device_count(int32_t* count, ct_error* error) {
 int32_t device_open(int32_t, ct_device** device, ct_error* error) {
   auto opened = std::make_unique<TestDevice>();
   if (!opened->memory.map()) return report(error, CT_DEVICE, "device", "Expected memory to map, received none.");
-  if (const int32_t code = host().device_open(0, &opened->cpu, error)) return code;
-  if (const int32_t code = host().queue_create(opened->cpu, 1, &opened->serial, error)) return code;
+  if (const int32_t code = host().device_open(0, &opened->cpu.device, error)) return code;
+  if (const int32_t code = host().queue_create(opened->cpu.device, 1, &opened->cpu.queue, error)) return code;
   opened->worker.push({}, [](ct_error*) {
     cotangent::run_thread_start_hook();  // installed by device_open
     return CT_OK;
@@ -237,7 +258,7 @@ int32_t copy(ct_queue* queue, void* to, const void* from, uint64_t bytes, ct_err
 
 int32_t prepare(ct_device* device, const ct_op_desc* desc, ct_op** op, ct_op_info* info, ct_error* error) {
   ct_op* prepared = nullptr;
-  if (const int32_t code = host().prepare(of(device).cpu, desc, &prepared, info, error)) return code;
+  if (const int32_t code = host().prepare(of(device).cpu.device, desc, &prepared, info, error)) return code;
   auto made =
       std::make_unique<TestOp>(TestOp{prepared, desc->kernel, {}, static_cast<size_t>(desc->n_in), &of(device)});
   for (int32_t k = 0; k < desc->n_out; ++k) {
@@ -290,7 +311,7 @@ int32_t run(const ct_op* op, ct_queue* queue, const void* const* in, void* const
     if (what.name == faulty) {
       return report(error, CT_DEVICE, what.name.c_str(), "Expected the kernel to end, received a fault of the device.");
     }
-    return host().run(what.cpu, on.serial, from.data(), to.data(), scratch, piece, error);
+    return host().run(what.cpu, on.cpu.queue, from.data(), to.data(), scratch, piece, error);
   });
   return CT_OK;
 }
@@ -334,7 +355,7 @@ int32_t elapsed(ct_marker* from, ct_marker* to, double* ns, ct_error* error) {
   return CT_OK;
 }
 
-int32_t has_kernel(ct_device* device, const char* kernel) { return host().has_kernel(of(device).cpu, kernel); }
+int32_t has_kernel(ct_device* device, const char* kernel) { return host().has_kernel(of(device).cpu.device, kernel); }
 
 }  // namespace
 
