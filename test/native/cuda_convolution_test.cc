@@ -52,6 +52,15 @@ void check_geometry(CudaComparison& both, int32_t dtype, const Geometry& g, Rand
              budget(g.batch * count_of(g.y()) / std::max<int64_t>(1, g.batch * g.out_channels)));
 }
 
+// More positions than a product has columns for are cut, also where the image could be used as it is.
+void image_beyond_int32_is_cut(CudaComparison& both) {
+  constexpr int64_t kSide = 65536;
+  const ct_type image = type_of(CT_FLOAT32, {1, 1, kSide, kSide}), kernel = type_of(CT_FLOAT32, {1, 1, 1, 1});
+  const std::vector<double> params{1, 1, 1, 0, 0, 1, 1, 1, 1};
+  const uint64_t bytes = both.cuda().workspace_bytes("convWeightGradient", {image, image}, {kernel}, params);
+  CHECK(bytes <= uint64_t{1} << 20, "%.0f bytes of workspace", static_cast<double>(bytes));
+}
+
 Geometry random_geometry(Random& random) {
   Geometry g{1 + random.below(3), 1 + random.below(3), 1 + random.below(5), 1 + random.below(19), {}};
   const int rank = 1 + static_cast<int>(random.below(3));
@@ -96,6 +105,7 @@ int main() {
   }
   check_geometry(both, CT_FLOAT32, fixed[0], random, true);
   check_geometry(both, CT_FLOAT64, fixed[3], random, true);
+  image_beyond_int32_is_cut(both);
   for (int k = 0; k < 60; ++k) check_geometry(both, k % 2 ? CT_FLOAT32 : CT_FLOAT64, random_geometry(random), random);
   return failures ? 1 : 0;
 }

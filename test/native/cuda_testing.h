@@ -80,6 +80,27 @@ class Opened {
     return values;
   }
 
+  // Of an equation on operands that need not exist.
+  uint64_t workspace_bytes(const char* kernel, const std::vector<ct_type>& in, const std::vector<ct_type>& out,
+                           const std::vector<double>& params) {
+    const std::vector<const void*> known(in.size());
+    const ct_op_desc desc{kernel,
+                          static_cast<int32_t>(in.size()),
+                          static_cast<int32_t>(out.size()),
+                          static_cast<int32_t>(params.size()),
+                          in.data(),
+                          out.data(),
+                          params.data(),
+                          known.data()};
+    ct_op* op = nullptr;
+    ct_op_info info{};
+    ct_error error{};
+    CHECK(backend_.prepare(device_, &desc, &op, &info, &error) == CT_OK, "%s", error.message);
+    const uint64_t bytes = backend_.workspace_bytes(op, 1);
+    backend_.op_destroy(op);
+    return bytes;
+  }
+
   ct_op_info info(const char* kernel, const std::vector<Value>& in, const std::vector<ct_type>& out,
                   const std::vector<double>& params, uint64_t constants = 0) {
     return Prepared(*this, kernel, in, out, params, constants).info;

@@ -14,7 +14,8 @@
 
 namespace cotangent::cuda {
 
-// One launch. Buffers are 256-byte aligned device memory, `workspace` holds workspace_bytes() bytes.
+// One launch. Buffers are device memory that begins at multiples of 64 bytes (what native/core/layout.cc gives),
+// `workspace` holds workspace_bytes() bytes.
 struct Launch {
   const void* const* in;
   void* const* out;

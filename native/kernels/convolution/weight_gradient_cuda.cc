@@ -68,9 +68,10 @@ class WeightGradientKernel : public Kernel {
   Step plan(const Phase& phase) const {
     const int64_t inner = shape_.in_channels * phase.taps();
     Chunk largest = largest_chunk(phase, shape_.batch, shape_.groups * (inner + shape_.out_channels), sizeof(T));
-    const bool alone = shape_.batch == 1 || (phase.identity() && phase.count() >= kLong);
+    const bool one_call = phase.count() <= std::numeric_limits<int32_t>::max();
+    const bool alone = one_call && (shape_.batch == 1 || phase.count() >= kLong);
     if (alone && phase.identity()) largest = {0, 1, 0, phase.count()};
-    const bool one_image = largest.images == 1 && phase.count() <= std::numeric_limits<int32_t>::max();
+    const bool one_image = largest.images == 1 && one_call;
     return {inner, one_image && phase.identity(), one_image && phase.whole(), largest};
   }
 

@@ -52,7 +52,7 @@ struct Cumulation {
     }
   }
 
-  __device__ __forceinline__ State load(int64_t at, bool) const { return lift(x[at]); }
+  __device__ __forceinline__ State load(int64_t at) const { return lift(x[at]); }
   __device__ __forceinline__ void store(int64_t at, State state) const { y[at] = lower(state); }
   __device__ __forceinline__ State merge(State left, State right) const { return Merging<State, Op>::of(left, right); }
   __device__ __forceinline__ State advance(State left, State element) const { return merge(left, element); }

@@ -29,7 +29,7 @@ struct Recurrence {
     return {first ? Scaled{0, 0} : to_scaled(static_cast<double>(a)), static_cast<double>(b)};
   }
 
-  __device__ __forceinline__ State load(int64_t at, bool) const {
+  __device__ __forceinline__ State load(int64_t at) const {
     return {{static_cast<double>(a[at]), 0}, static_cast<double>(b[at])};
   }
   __device__ __forceinline__ void store(int64_t at, State state) const { y[at] = static_cast<T>(state.b); }

@@ -1,10 +1,13 @@
 // Scans along lines on a GPU, for whatever is scanned. A scan P has
 //
-//   State                        an element, and the combination of consecutive ones
-//   Tile                         kPerThread consecutive elements of a thread: load(p, scan, line, k, end),
-//                                scan_warp(), last(), store(p, scan, line, k, end, start of the tile, of the chunk)
-//   load(at, first), merge(State left, State right), advance(State, State element), store(at, State)
-//   shuffle(State, lane)
+//   State                  an element, and the combination of consecutive ones
+//   kInPlace               the operands whose buffers the result may share, as bits
+//   P(const Launch&)       the operands
+//   load(at), store(at, State), shuffle(State, lane)
+//   merge(State left, State right), advance(State left, State element): the same, where `element` is as `load` gives it
+//   Tile                   kPerThread consecutive elements of a thread: load(p, scan, line, k, end); scan_warp(p, lane)
+//                          and last(), what the lanes up to this one combine to; place(p, lane, start, chunk) behind
+//                          what comes before the warp in its chunk, and before the chunk; store(p, scan, line, k, end)
 //
 // Short lines, and the columns of many, are walked by a thread each. Otherwise a warp or a block takes a line, a tile
 // at a time, and what came before is carried along. A line that is too long for that is cut into chunks: the first pass
@@ -102,7 +105,7 @@ __global__ void __launch_bounds__(kScanBlock) walk_lines_kernel(P p, LineScan sc
       State element[kBatch];
 #pragma unroll
       for (int j = 0; j < kBatch; ++j) {
-        if (k + j < scan.size) element[j] = p.load(scan.at(line, k + j), k + j == 0);
+        if (k + j < scan.size) element[j] = p.load(scan.at(line, k + j));
       }
 #pragma unroll
       for (int j = 0; j < kBatch; ++j) {
@@ -169,6 +172,8 @@ __global__ void __launch_bounds__(kScanBlock)
       const int64_t chunk = base + lane;
       const State total = chunk < chunks ? totals[line * chunks + chunk] : State{};
       State start{};
+// Unrolled, it would keep a predicate for each lane, and spill.
+#pragma unroll 1
       for (unsigned l = 0; l < kWarp; ++l) {
         if (l == lane) start = before.state;
         append(p, before, p.shuffle(total, static_cast<int>(l)));

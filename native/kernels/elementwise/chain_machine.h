@@ -12,7 +12,7 @@
 
 namespace cotangent::cuda {
 
-// At most. Small blocks, because the kernels take about 88 registers: five of these fit a multiprocessor, two of twice
+// At most. Small blocks, because the kernels take 92 to 96 registers: five of these fit a multiprocessor, two of twice
 // the size.
 constexpr unsigned kChainBlock = 128;
 

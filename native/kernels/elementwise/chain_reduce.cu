@@ -1,6 +1,7 @@
 // chainReduce on a GPU: the kernels are in chain_reduction.h; here is how work is cut.
 #include <algorithm>
 
+#include "native/backend/cuda/workspace.h"
 #include "native/kernels/elementwise/chain_reduction.h"
 #include "native/kernels/elementwise/elementwise_cuda.h"
 #include "native/kernels/elementwise/prepared_chain.h"
@@ -27,7 +28,6 @@ ChainReduceFunctions functions(Lane lane, bool costly) {
 }
 
 int64_t ceiling(int64_t a, int64_t b) { return (a + b - 1) / b; }
-uint64_t padded(int64_t bytes) { return static_cast<uint64_t>(ceiling(bytes, 256) * 256); }
 
 int64_t lane_width(const ReducedChain& reduced) {
   for (const ct_type& type : reduced.in) {
@@ -59,15 +59,15 @@ class ChainReduceKernel : public Kernel {
     shared_slots_ = std::min(slots, (kChainSharedBytes - (near_cells ? cells : 0)) / slot_bytes);
     shared_bytes_ = static_cast<size_t>((near_cells ? cells : 0) + shared_slots_ * slot_bytes);
     blocks_ = device.grid(functions_.reduce, reduction_.items * kChainBlock, kChainBlock, shared_bytes_);
-    cells_at_ = padded((slots - shared_slots_) * slot_bytes * blocks_);
-    partials_at_ = cells_at_ + (near_cells ? 0 : padded(cells * blocks_));
+    slots_at_ = room_.take<char>((slots - shared_slots_) * slot_bytes * blocks_);
+    cells_at_ = room_.take<char>(near_cells ? 0 : cells * blocks_);
     has_far_cells_ = !near_cells;
     const int64_t partials = reduction_.chunks > 1 ? results() * reduction_.chunks * reduction_.count : 0;
-    workspace_bytes_ = partials_at_ + padded(partials * static_cast<int64_t>(sizeof(ReductionCell)));
+    partials_at_ = room_.take<ReductionCell>(partials);
     estimated_ns = estimate_ns(traffic(desc), chain_.flops());
   }
 
-  uint64_t workspace_bytes() const override { return workspace_bytes_; }
+  uint64_t workspace_bytes() const override { return room_.bytes(); }
 
   ct_code run(const Launch& to, ct_error* error) const override {
     if (results() == 0) return CT_OK;
@@ -75,12 +75,11 @@ class ChainReduceKernel : public Kernel {
     for (int r = 0; r < reduction_.count; ++r) {
       chain.out[reduction_.full_count + r] = to.out[reduction_.full_count + r];
     }
-    char* const workspace = static_cast<char*>(to.workspace);
     chain.shared_slots = static_cast<int32_t>(shared_slots_);
-    chain.far_slots = workspace;
+    chain.far_slots = part<char>(to.workspace, slots_at_);
     ChainReduction reduction = reduction_;
-    if (has_far_cells_) reduction.far_cells = reinterpret_cast<ReductionCell*>(workspace + cells_at_);
-    reduction.partials = reinterpret_cast<ReductionCell*>(workspace + partials_at_);
+    if (has_far_cells_) reduction.far_cells = part<ReductionCell>(to.workspace, cells_at_);
+    reduction.partials = part<ReductionCell>(to.workspace, partials_at_);
     const ct_code code =
         check(launch(blocks_, kChainBlock, shared_bytes_, to.stream(), functions_.reduce, chain, reduction), error,
               "chainReduce");
@@ -130,7 +129,8 @@ class ChainReduceKernel : public Kernel {
   int64_t shared_slots_ = 0;
   size_t shared_bytes_ = 0;
   bool has_far_cells_ = false;
-  uint64_t cells_at_ = 0, partials_at_ = 0, workspace_bytes_ = 0;  // the workspace begins with the slots
+  Room room_;
+  int64_t slots_at_ = 0, cells_at_ = 0, partials_at_ = 0;
 };
 
 }  // namespace

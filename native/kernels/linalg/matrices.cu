@@ -5,6 +5,7 @@
 
 #include "native/backend/cuda/device_code.h"
 #include "native/backend/cuda/dispatch.h"
+#include "native/backend/cuda/warp.h"
 #include "native/kernels/linalg/matrices_cuda.h"
 #include "native/kernels/linalg/spectrum.h"
 
@@ -86,10 +87,7 @@ __global__ void __launch_bounds__(kBlock)
       const Bits bits = magnitude_bits(a[matrix * count + i]);
       most = most < bits ? bits : most;
     }
-    for (unsigned step = kWarp / 2; step > 0; step /= 2) {
-      const Bits other = __shfl_xor_sync(kAllLanes, most, static_cast<int>(step));
-      most = most < other ? other : most;
-    }
+    most = warp_max(most);
     if (threadIdx.x % kWarp == 0 && most > 0) atomicMax(largest + matrix, most);
   }
 }
@@ -150,10 +148,7 @@ __global__ void __launch_bounds__(kBlock)
       const T size = fabs(vector[k * p.component_stride]);
       largest = largest < size ? size : largest;
     }
-    for (unsigned step = kWarp / 2; step > 0; step /= 2) {
-      const T other = __shfl_xor_sync(kAllLanes, largest, static_cast<int>(step));
-      largest = largest < other ? other : largest;
-    }
+    largest = warp_max(largest);
     int64_t first = p.length;
     for (int64_t k = lane; k < p.length && first == p.length; k += kWarp) {
       if (fabs(vector[k * p.component_stride]) >= largest * T(kNearlyLargest)) first = k;

@@ -1,37 +1,18 @@
-// What the dense factorisations on a GPU share: their parts of the workspace, and kernels that bring the matrices of a
-// batch from row-major order to what cuSOLVER reads and back. What fails becomes NaN on the way back: a factor of NaN.
+// What the dense factorisations on a GPU share: kernels that bring the matrices of a batch from row-major order to what
+// cuSOLVER reads and back. What fails becomes NaN on the way back: a factor of NaN.
 #ifndef COTANGENT_KERNELS_LINALG_MATRICES_CUDA_H
 #define COTANGENT_KERNELS_LINALG_MATRICES_CUDA_H
 
 #include <limits>
 
 #include "native/backend/cuda/kernel.h"
+#include "native/backend/cuda/workspace.h"
 #include "native/kernels/linalg/shapes.h"
 
 namespace cotangent::cuda {
 
 template <class T>
 constexpr T kNan = std::numeric_limits<T>::quiet_NaN();
-
-// A workspace in the making: hands out offsets, aligned to 256 bytes.
-class Room {
- public:
-  template <class T>
-  int64_t take(int64_t count) {
-    const int64_t offset = bytes_;
-    bytes_ += (std::max<int64_t>(0, count) * static_cast<int64_t>(sizeof(T)) + 255) / 256 * 256;
-    return offset;
-  }
-  uint64_t bytes() const { return static_cast<uint64_t>(bytes_); }
-
- private:
-  int64_t bytes_ = 0;
-};
-
-template <class T>
-T* part(void* workspace, int64_t offset) {
-  return reinterpret_cast<T*>(static_cast<char*>(workspace) + offset);
-}
 
 // What elements are multiplied with: factor[matrix * matrix_stride + row * row_stride + column * column_stride], of the
 // matrix that is read. A factor of 0 gives 0, whatever the element.

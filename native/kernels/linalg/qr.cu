@@ -4,6 +4,7 @@
 #include "native/backend/cuda/device_code.h"
 #include "native/backend/cuda/dispatch.h"
 #include "native/backend/cuda/solver.h"
+#include "native/backend/cuda/warp.h"
 #include "native/kernels/linalg/linalg_cuda.h"
 #include "native/kernels/linalg/matrices_cuda.h"
 
@@ -38,23 +39,6 @@ __global__ void __launch_bounds__(kBlock)
   }
 }
 
-template <class T>
-__device__ __forceinline__ T largest_of_lanes(T value) {
-  for (unsigned step = kWarp / 2; step > 0; step /= 2) {
-    const T other = __shfl_xor_sync(kAllLanes, value, static_cast<int>(step));
-    value = value < other ? other : value;
-  }
-  return value;
-}
-
-template <class T>
-__device__ __forceinline__ T sum_of_lanes(T value) {
-  for (unsigned step = kWarp / 2; step > 0; step /= 2) {
-    value += __shfl_xor_sync(kAllLanes, value, static_cast<int>(step));
-  }
-  return value;
-}
-
 // Q and R of a warp's matrix [m, n] by Householder reflections I - tau v v^T, as LAPACK's geqr2 and org2r: lane i has
 // row i of the column that a reflection comes from, lane c the column that it is applied to. The norm of the column is
 // taken relative to its largest element, so that no square leaves the range.
@@ -80,12 +64,12 @@ __global__ void __launch_bounds__(kSmallWarps* kWarp)
     T own_tau = 0;  // of the reflection `lane`
     for (int j = 0; j < k && finite; ++j) {
       const T alpha = a[j][j], below = lane > j && lane < m ? a[lane][j] : T(0);
-      const T largest = largest_of_lanes(static_cast<T>(fabs(below)));
+      const T largest = warp_max(static_cast<T>(fabs(below)));
       T tau = 0;
       __syncwarp();
-      if (largest > T(0)) {
+      if (largest != T(0)) {  // in all lanes or in none: NaN, of an update that overflowed, goes on into Q and R
         const T ratio = below / largest;
-        const T norm = hypot(alpha, largest * static_cast<T>(sqrt(sum_of_lanes(ratio * ratio))));
+        const T norm = hypot(alpha, largest * static_cast<T>(sqrt(warp_sum(ratio * ratio))));
         const T beta = alpha > T(0) ? -norm : norm;
         tau = (beta - alpha) / beta;
         if (lane > j && lane < m) a[lane][j] = below / (alpha - beta);

@@ -3,6 +3,7 @@
 #include "native/backend/cuda/blas.h"
 #include "native/backend/cuda/device_code.h"
 #include "native/backend/cuda/dispatch.h"
+#include "native/backend/cuda/warp.h"
 #include "native/kernels/linalg/linalg_cuda.h"
 #include "native/kernels/linalg/matrices_cuda.h"
 #include "native/kernels/linalg/spectrum.h"
@@ -38,7 +39,7 @@ __global__ void __launch_bounds__(kBlock)
   for (int64_t i = grid_start() / kWarp; i < batch; i += grid_step() / kWarp) {
     double sum = 0;
     for (int64_t e = lane; e < k; e += kWarp) sum += static_cast<double>(s[i * k + e]);
-    for (unsigned step = kWarp / 2; step > 0; step /= 2) sum += __shfl_down_sync(kAllLanes, sum, step);
+    sum = warp_sum(sum);
     if (lane == 0) sums[i] = static_cast<T>(sum);
   }
 }

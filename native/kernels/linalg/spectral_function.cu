@@ -4,6 +4,7 @@
 #include "native/backend/cuda/blas.h"
 #include "native/backend/cuda/device_code.h"
 #include "native/backend/cuda/dispatch.h"
+#include "native/backend/cuda/warp.h"
 #include "native/kernels/linalg/linalg_cuda.h"
 #include "native/kernels/linalg/matrices_cuda.h"
 #include "native/kernels/linalg/spectrum.h"
@@ -25,10 +26,7 @@ __global__ void __launch_bounds__(kBlock)
       const double size = fabs(static_cast<double>(given[i * n + k]));
       largest = largest < size ? size : largest;
     }
-    for (unsigned step = kWarp / 2; step > 0; step /= 2) {
-      const double other = __shfl_xor_sync(kAllLanes, largest, static_cast<int>(step));
-      largest = largest < other ? other : largest;
-    }
+    largest = warp_max(largest);
     for (int k = lane; k < n; k += static_cast<int>(kWarp)) {
       w[i * n + k] = clean_eigenvalue(static_cast<double>(given[i * n + k]), largest, n, epsilon);
     }

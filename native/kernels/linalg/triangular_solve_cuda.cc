@@ -1,6 +1,7 @@
 // triangularSolve on a GPU: cuBLAS's solve, of a batch of small systems in one call. A zero on the diagonal gives
 // infinities and NaN, as the division does.
 #include "native/backend/cuda/blas.h"
+#include "native/backend/cuda/copy.h"
 #include "native/backend/cuda/dispatch.h"
 #include "native/kernels/linalg/linalg_cuda.h"
 #include "native/kernels/linalg/matrices_cuda.h"
@@ -14,7 +15,7 @@ template <class T>
 class TriangularSolveKernel : public Kernel {
  public:
   TriangularSolveKernel(const OpDesc& desc, const TriangularSystem& system)
-      : system_(system), bytes_(static_cast<size_t>(byte_count(desc.in(1)))) {
+      : system_(system), bytes_(byte_count(desc.in(1))) {
     estimated_ns = estimate_ns(traffic(desc), system.flops() * static_cast<double>(system.batch));
     in_place[0] = 2;
     if (!batched()) return;
@@ -28,11 +29,8 @@ class TriangularSolveKernel : public Kernel {
     const T* const a = to.input<T>(0);
     T* const x = to.output<T>(0);
     if (bytes_ == 0) return CT_OK;
-    if (to.in[1] != x) {
-      const ct_code code =
-          check(cudaMemcpyAsync(x, to.in[1], bytes_, cudaMemcpyDeviceToDevice, to.stream()), error, "cudaMemcpyAsync");
-      if (code != CT_OK) return code;
-    }
+    const ct_code copied = copy_on_device(to.device, x, to.in[1], bytes_, error);
+    if (copied != CT_OK) return copied;
     cublasHandle_t handle = nullptr;
     if (const ct_code code = to.device.blas(&handle, error); code != CT_OK) return code;
     // cuBLAS's A is our A^T: x op(A) = b there for the left side, with the triangle turned over.
@@ -66,7 +64,7 @@ class TriangularSolveKernel : public Kernel {
   bool batched() const { return system_.batch > 1 && system_.n <= kMostBatched; }
 
   const TriangularSystem system_;
-  const size_t bytes_;
+  const int64_t bytes_;
   Room room_;
   int64_t a_pointers_ = 0, x_pointers_ = 0;
 };

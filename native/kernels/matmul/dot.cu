@@ -1,7 +1,8 @@
 // Inner products c[i] = <a_i, b_i>: a warp sums a chunk of a fixed length in double, lane by lane and then across the
 // lanes, and a second kernel the chunks of each product. Reads both operands once; the order of the sums, and so the
 // bits, depend on the length alone.
-#include "native/backend/cuda/device_code.h"
+#include "native/backend/cuda/vector_access.h"
+#include "native/backend/cuda/warp.h"
 #include "native/kernels/matmul/matmul_cuda.h"
 
 namespace cotangent::cuda {
@@ -10,22 +11,12 @@ namespace {
 constexpr unsigned kBlock = 256;
 constexpr int64_t kChunk = 4096;
 
-template <class T>
-struct alignas(16) Pack {
-  T element[16 / sizeof(T)];
-};
-
-__device__ __forceinline__ double sum_lanes(double sum) {
-  for (unsigned step = kWarp / 2; step > 0; step /= 2) sum += __shfl_down_sync(kAllLanes, sum, step);
-  return sum;
-}
-
 // One warp a chunk; `packed`: every chunk begins at a multiple of 16 bytes.
 template <class T>
 __global__ void __launch_bounds__(kBlock)
     dot_kernel(const T* __restrict__ a, const T* __restrict__ b, double* __restrict__ sums, T* __restrict__ c,
                int64_t k, int64_t chunks, int64_t count, bool packed) {
-  constexpr int64_t kWidth = 16 / sizeof(T);
+  constexpr int64_t kWidth = kPerVector<T>;
   const int64_t lane = threadIdx.x % kWarp;
   for (int64_t i = grid_start() / kWarp; i < count; i += grid_step() / kWarp) {
     const int64_t product = i / chunks, first = i % chunks * kChunk;
@@ -35,16 +26,16 @@ __global__ void __launch_bounds__(kBlock)
     const int64_t vectors = packed ? length / kWidth : 0;
     double sum = 0;
     for (int64_t v = lane; v < vectors; v += kWarp) {
-      const Pack<T> p = reinterpret_cast<const Pack<T>*>(x)[v], q = reinterpret_cast<const Pack<T>*>(y)[v];
+      T p[kPerVector<T>], q[kPerVector<T>];
+      load_vector(p, x + v * kWidth);
+      load_vector(q, y + v * kWidth);
 #pragma unroll
-      for (int64_t e = 0; e < kWidth; ++e) {
-        sum += static_cast<double>(p.element[e]) * static_cast<double>(q.element[e]);
-      }
+      for (int e = 0; e < kPerVector<T>; ++e) sum += static_cast<double>(p[e]) * static_cast<double>(q[e]);
     }
     for (int64_t e = vectors * kWidth + lane; e < length; e += kWarp) {
       sum += static_cast<double>(x[e]) * static_cast<double>(y[e]);
     }
-    sum = sum_lanes(sum);
+    sum = warp_sum(sum);
     if (lane == 0 && chunks > 1) sums[i] = sum;
     if (lane == 0 && chunks == 1) c[i] = static_cast<T>(sum);
   }
@@ -58,7 +49,7 @@ __global__ void __launch_bounds__(kBlock)
   for (int64_t i = grid_start() / kWarp; i < count; i += grid_step() / kWarp) {
     double sum = 0;
     for (int64_t chunk = lane; chunk < chunks; chunk += kWarp) sum += sums[i * chunks + chunk];
-    sum = sum_lanes(sum);
+    sum = warp_sum(sum);
     if (lane == 0) c[i] = static_cast<T>(sum);
   }
 }
@@ -75,9 +66,8 @@ uint64_t dot_workspace(int64_t batch, int64_t k) {
 template <class T>
 ct_code launch_dots(Device& device, int64_t batch, int64_t k, const T* a, const T* b, T* c, double* sums,
                     ct_error* error) {
-  constexpr int64_t kWidth = 16 / sizeof(T);
   const int64_t chunks = chunks_of(k);
-  const bool packed = k % kWidth == 0 || batch == 1;
+  const bool packed = k % kPerVector<T> == 0 || batch == 1;
   const unsigned blocks = device.grid(dot_kernel<T>, batch * chunks * kWarp, kBlock);
   const ct_code code =
       check(launch(blocks, kBlock, 0, device.stream(), dot_kernel<T>, a, b, sums, c, k, chunks, batch * chunks, packed),

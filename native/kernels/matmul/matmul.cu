@@ -2,6 +2,7 @@
 // because they are summed in double. The same operands give the same bits: the device has one stream, and cuBLAS's
 // kernels for a shape are fixed then.
 #include "native/backend/cuda/blas.h"
+#include "native/backend/cuda/copy.h"
 #include "native/backend/cuda/device_code.h"
 #include "native/backend/cuda/dispatch.h"
 #include "native/kernels/matmul/matmul.h"
@@ -31,19 +32,20 @@ class MatmulKernel : public Kernel {
 
   ct_code run(const Launch& to, ct_error* error) const override {
     const int64_t total = shape_.batch * shape_.results();
-    const size_t bytes = static_cast<size_t>(total) * sizeof(T);
+    const int64_t bytes = total * static_cast<int64_t>(sizeof(T));
     const T* const a = to.input<T>(0);
     const T* const b = to.input<T>(1);
     T* const c = to.output<T>(0);
     if (total == 0) return CT_OK;
-    if (shape_.beta != 0 && to.in[2] != c) {
-      const ct_code code =
-          check(cudaMemcpyAsync(c, to.in[2], bytes, cudaMemcpyDeviceToDevice, to.stream()), error, "cudaMemcpyAsync");
+    if (shape_.beta != 0) {
+      const ct_code code = copy_on_device(to.device, c, to.in[2], bytes, error);
       if (code != CT_OK) return code;
     }
     switch (form_) {
       case MatmulForm::kZero:
-        if (shape_.beta == 0) return check(cudaMemsetAsync(c, 0, bytes, to.stream()), error, "cudaMemsetAsync");
+        if (shape_.beta == 0) {
+          return check(cudaMemsetAsync(c, 0, static_cast<size_t>(bytes), to.stream()), error, "cudaMemsetAsync");
+        }
         return check(launch(to.device.grid(scale_kernel<T>, total, kBlock), kBlock, 0, to.stream(), scale_kernel<T>, c,
                             static_cast<T>(shape_.beta), total),
                      error, "matmul");

@@ -8,12 +8,13 @@
 // (places_kernel). All blocks read all indices, which come from L2.
 #include <algorithm>
 
+#include "native/backend/cuda/copy.h"
 #include "native/backend/cuda/device_code.h"
 #include "native/backend/cuda/dispatch.h"
 #include "native/backend/cuda/packed.h"
+#include "native/backend/cuda/warp.h"
 #include "native/kernels/movement/indexed.h"
 #include "native/kernels/movement/movement_cuda.h"
-#include "native/kernels/movement/strided_copy_cuda.h"
 
 namespace cotangent::cuda {
 namespace {
@@ -83,11 +84,7 @@ __device__ __forceinline__ void collect(Collected<Payload>& to, int64_t count, i
   __syncthreads();
   if (warp == 0) {
     const uint32_t own = to.begin[lane];
-    uint32_t sum = own;
-    for (unsigned delta = 1; delta < kWarp; delta *= 2) {
-      const uint32_t before = __shfl_up_sync(kAllLanes, sum, delta);
-      if (lane >= delta) sum += before;
-    }
+    const uint32_t sum = warp_inclusive_scan(own, lane);
     to.begin[lane] = sum - own;
     if (lane == kWarp - 1) to.count = sum;
   }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "native/backend/cuda/copy.h"
 #include "native/backend/cuda/device_code.h"
 #include "native/backend/cuda/dispatch.h"
 #include "native/backend/cuda/divisor.h"
@@ -237,12 +238,6 @@ ct_code DeviceCopy::run_tiles(Device& device, void* to, const void* from, ct_err
                         static_cast<const Word*>(from), copy),
                  error, "transpose");
   });
-}
-
-ct_code copy_on_device(Device& device, void* to, const void* from, int64_t bytes, ct_error* error) {
-  if (to == from) return CT_OK;
-  return check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, device.stream()), error,
-               "cudaMemcpyAsync");
 }
 
 }  // namespace cotangent::cuda

@@ -38,9 +38,6 @@ class DeviceCopy {
   std::vector<int64_t> strides_, last_;  // of the window
 };
 
-// bytes > 0 from one place to another, which are the same or do not overlap.
-ct_code copy_on_device(Device& device, void* to, const void* from, int64_t bytes, ct_error* error);
-
 }  // namespace cotangent::cuda
 
 #endif

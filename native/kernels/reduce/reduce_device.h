@@ -13,8 +13,10 @@
 #include <memory>
 #include <type_traits>
 
+#include "native/backend/cuda/copy.h"
 #include "native/backend/cuda/kernel.h"
 #include "native/backend/cuda/vector_access.h"
+#include "native/backend/cuda/workspace.h"
 #include "native/kernels/reduce/reduce_passes.h"
 
 namespace cotangent::cuda {
@@ -172,7 +174,7 @@ class ReducePasses : public Kernel {
 
  public:
   ReducePasses(const OpDesc& desc, const std::vector<ReduceShape>& stages, A a)
-      : a_(a), bytes_(static_cast<size_t>(byte_count(desc.out(0)))) {
+      : a_(a), bytes_(byte_count(desc.out(0))) {
     estimated_ns = estimate_ns(traffic(desc));
     int64_t element = sizeof(In);
     for (const ReduceShape& stage : stages) {
@@ -180,23 +182,17 @@ class ReducePasses : public Kernel {
       element = sizeof(Acc);
     }
     for (size_t p = 0; p + 1 < passes_.size(); ++p) {
-      offsets_.push_back(workspace_);
-      workspace_ += (passes_[p].results() * static_cast<int64_t>(sizeof(Acc)) + 255) / 256 * 256;
+      offsets_.push_back(room_.take<Acc>(passes_[p].results()));
     }
   }
 
-  uint64_t workspace_bytes() const override { return static_cast<uint64_t>(workspace_); }
+  uint64_t workspace_bytes() const override { return room_.bytes(); }
 
   ct_code run(const Launch& to, ct_error* error) const override {
     if constexpr (std::is_same_v<In, Out>) {
-      if (passes_.empty()) {
-        return check(cudaMemcpyAsync(to.out[0], to.in[0], bytes_, cudaMemcpyDeviceToDevice, to.stream()), error,
-                     "cudaMemcpyAsync");
-      }
+      if (passes_.empty()) return copy_on_device(to.device, to.out[0], to.in[0], bytes_, error);
     }
-    const auto between = [&](size_t p) {
-      return reinterpret_cast<Acc*>(static_cast<char*>(to.workspace) + offsets_[p]);
-    };
+    const auto between = [&](size_t p) { return part<Acc>(to.workspace, offsets_[p]); };
     const size_t last = passes_.size() - 1;
     for (size_t p = 0; p <= last; ++p) {
       if (passes_[p].results() == 0) continue;
@@ -218,10 +214,10 @@ class ReducePasses : public Kernel {
 
  private:
   const A a_;
-  const size_t bytes_;
+  const int64_t bytes_;
   std::vector<ReducePass> passes_;
   std::vector<int64_t> offsets_;  // of all passes' results but the last's, in the workspace
-  int64_t workspace_ = 0;
+  Room room_;
 };
 
 }  // namespace cotangent::cuda

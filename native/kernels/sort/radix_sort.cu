@@ -5,6 +5,8 @@
 // The first pass reads the elements, the last one writes the results, in the order that the CPU gives.
 #include <algorithm>
 
+#include "native/backend/cuda/warp.h"
+#include "native/backend/cuda/workspace.h"
 #include "native/kernels/sort/line_sorts.h"
 #include "native/kernels/sort/sort_device.h"
 
@@ -49,11 +51,7 @@ __device__ __forceinline__ unsigned digit_of(K key, int shift) {
 // The sum over the threads before this one, of the block's 256.
 __device__ __forceinline__ uint32_t exclusive_block_scan(uint32_t value, uint32_t (&of_warp)[kWarps]) {
   const unsigned lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
-  uint32_t sum = value;
-  for (unsigned delta = 1; delta < kWarp; delta *= 2) {
-    const uint32_t before = __shfl_up_sync(kAllLanes, sum, delta);
-    if (lane >= delta) sum += before;
-  }
+  const uint32_t sum = warp_inclusive_scan(value, lane);
   if (lane == kWarp - 1) of_warp[warp] = sum;
   __syncthreads();
   uint32_t start = 0;
@@ -92,11 +90,7 @@ __global__ void __launch_bounds__(kBlock)
     for (int64_t base = 0; base < pieces; base += kWarp) {
       const int64_t at = row * pieces + base + lane;
       const uint32_t count = base + lane < pieces ? counts[at] : 0;
-      uint32_t sum = count;
-      for (unsigned delta = 1; delta < kWarp; delta *= 2) {
-        const uint32_t before = __shfl_up_sync(kAllLanes, sum, delta);
-        if (lane >= delta) sum += before;
-      }
+      const uint32_t sum = warp_inclusive_scan(count, lane);
       if (base + lane < pieces) counts[at] = total + sum - count;
       total += __shfl_sync(kAllLanes, sum, kWarp - 1);
     }
@@ -193,15 +187,15 @@ class RadixSortKernel : public Kernel {
     const int64_t rounds = (sort.size + Round<K>::kSize - 1) / Round<K>::kSize;
     piece_ = (rounds + kMostPieces - 1) / kMostPieces * Round<K>::kSize;
     pieces_ = (sort.size + piece_ - 1) / piece_;
-    WorkspaceLayout layout;
-    const int64_t count = group_ * sort.size, word = sizeof(uint32_t);
+    Room room;
+    const int64_t count = group_ * sort.size;
     for (int side = 0; side < 2 && side + 1 < kPasses<T>; ++side) {
-      keys_[side] = layout.add(count * static_cast<int64_t>(sizeof(K)));
-      places_[side] = layout.add(count * word);
+      keys_[side] = room.take<K>(count);
+      places_[side] = room.take<uint32_t>(count);
     }
-    counts_ = layout.add(group_ * kDigits * pieces_ * word);
-    totals_ = layout.add(group_ * kDigits * word);
-    workspace_ = static_cast<uint64_t>(layout.bytes());
+    counts_ = room.take<uint32_t>(group_ * kDigits * pieces_);
+    totals_ = room.take<uint32_t>(group_ * kDigits);
+    workspace_ = room.bytes();
     estimated_ns = estimate_ns(kPasses<T> * (3.0 * sizeof(K) + 2.0 * sizeof(uint32_t)) *
                                static_cast<double>(element_count(desc.in(0))));
   }
@@ -224,13 +218,13 @@ class RadixSortKernel : public Kernel {
  private:
   // What pass p writes.
   Items<K> side(const Launch& to, int p) const {
-    return {part_of<K>(to.workspace, keys_[p & 1]), part_of<uint32_t>(to.workspace, places_[p & 1])};
+    return {part<K>(to.workspace, keys_[p & 1]), part<uint32_t>(to.workspace, places_[p & 1])};
   }
 
   ct_code run_pass(const Launch& to, const RadixPass& pass, Items<K> from, Items<K> moved, ct_error* error) const {
     const SortedLines<T> lines = sorted_lines<T>(to, sort_);
-    uint32_t* const counts = part_of<uint32_t>(to.workspace, counts_);
-    uint32_t* const totals = part_of<uint32_t>(to.workspace, totals_);
+    uint32_t* const counts = part<uint32_t>(to.workspace, counts_);
+    uint32_t* const totals = part<uint32_t>(to.workspace, totals_);
     const auto grid = [&](auto kernel, int64_t threads) { return to.device.grid(kernel, threads, kBlock); };
     const int64_t threads = pass.lines * pass.pieces * kBlock, rows = pass.lines * kDigits;
     const auto count = count_digits_kernel<T>;

@@ -52,26 +52,6 @@ SortedLines<T> sorted_lines(const Launch& to, const SortParameters& sort) {
   return {to.input<T>(0), to.output<T>(0), to.output<int32_t>(1), sort.size, sort.inner, sort.k, sort.descending};
 }
 
-// Reserves parts of the workspace, each a multiple of 256 bytes.
-class WorkspaceLayout {
- public:
-  // Offset of the part.
-  int64_t add(int64_t bytes) {
-    const int64_t offset = bytes_;
-    bytes_ += (bytes + 255) / 256 * 256;
-    return offset;
-  }
-  int64_t bytes() const { return bytes_; }
-
- private:
-  int64_t bytes_ = 0;
-};
-
-template <class U>
-U* part_of(void* workspace, int64_t offset) {
-  return reinterpret_cast<U*>(static_cast<char*>(workspace) + offset);
-}
-
 }  // namespace cotangent::cuda
 
 #endif

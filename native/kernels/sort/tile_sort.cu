@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "native/backend/cuda/workspace.h"
 #include "native/kernels/sort/line_sorts.h"
 #include "native/kernels/sort/sort_device.h"
 
@@ -99,7 +100,7 @@ class TileSortKernel : public Kernel {
 
  public:
   TileSortKernel(const OpDesc& desc, const SortParameters& sort) : sort_(sort) {
-    WorkspaceLayout layout;
+    Room room;
     double work = 0;  // compare-exchanges
     for (int64_t length = sort.size;;) {
       unsigned slots = 2;
@@ -110,10 +111,9 @@ class TileSortKernel : public Kernel {
       if (tiles == 1) break;
       length = tiles * sort.k;
       const int64_t count = sort.lines() * length;
-      offsets_.push_back({layout.add(count * static_cast<int64_t>(sizeof(K))),
-                          layout.add(count * static_cast<int64_t>(sizeof(uint32_t)))});
+      offsets_.push_back({room.take<K>(count), room.take<uint32_t>(count)});
     }
-    workspace_ = static_cast<uint64_t>(layout.bytes());
+    workspace_ = room.bytes();
     estimated_ns = estimate_ns(traffic(desc), 10 * work);
   }
 
@@ -126,7 +126,7 @@ class TileSortKernel : public Kernel {
       const TileLevel& level = levels_[l];
       Candidates<K> kept{};
       if (l < offsets_.size()) {
-        kept = {part_of<K>(to.workspace, offsets_[l].first), part_of<uint32_t>(to.workspace, offsets_[l].second)};
+        kept = {part<K>(to.workspace, offsets_[l].first), part<uint32_t>(to.workspace, offsets_[l].second)};
       }
       const auto kernel = tile_sort_kernel<T>;
       const size_t shared = level.block_slots() * (sizeof(K) + sizeof(uint32_t));
