@@ -1,7 +1,7 @@
 /**
  * Divided differences, for the references of spectral functions: of smooth functions by the formula of Hermite and Genocchi, the mean of
- * the r-th derivative over a simplex, integrated numerically, so that nothing is subtracted; of functions that are linear in pieces by
- * the recursion with the pieces spelled out.
+ * the r-th derivative over a simplex, integrated numerically, so that nothing is subtracted; of functions that are linear in pieces, and
+ * of the exponential at points far apart, by the recursion.
  */
 import type { SpectralFunction } from '../../lib/core/primitives/lax-linalg.js';
 
@@ -80,7 +80,15 @@ function piecewise(name: keyof typeof kinked, points: readonly number[]): number
   return (piecewise(name, sorted.slice(1)) - piecewise(name, sorted.slice(0, -1))) / (high - low);
 }
 
+/** Points that are so far apart that no digit is lost in the recursion's difference, and that the rule's nodes would miss the slope. */
+const farApart = 8;
+
 export function dividedDifference(name: SpectralFunction, points: readonly number[]): number {
+  const sorted = [...points].sort((a, b) => a - b);
+  const spread = (sorted[sorted.length - 1] as number) - (sorted[0] as number);
+  if (name === 'exp' && spread > farApart) {
+    return (dividedDifference(name, sorted.slice(1)) - dividedDifference(name, sorted.slice(0, -1))) / spread;
+  }
   if (name === 'relu' || name === 'softThreshold' || name === 'sign') return piecewise(name, points);
   return overSimplex((x) => derivativeAt(name, x, points.length - 1), points);
 }

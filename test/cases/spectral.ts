@@ -206,6 +206,16 @@ function functionCases(order: number) {
             : []),
         ]
       : []),
+    // Diagonal, so that the eigenvalues are exact: the exponential of one and of the gap are out of range.
+    ...(name === 'exp'
+      ? [
+          example(
+            'exp with eigenvalues 1000 apart',
+            [{ shape: [2, 2], values: [0, 0, 0, -1000] }, ...Array.from({ length: order }, () => [2, 2])],
+            { params: { function: name }, differentiate: false },
+          ),
+        ]
+      : []),
     ...(order === 2 && name === 'log' ? [make('large', name, [33, 33], positive, false)] : []),
   ]);
 }

@@ -4,6 +4,7 @@
 #include <cfloat>
 #include <limits>
 
+#include "native/kernels/linalg/divided_difference.h"
 #include "test/native/kernel_testing.h"
 
 namespace cotangent::testing {
@@ -212,6 +213,38 @@ void check_svd(int32_t dtype, int64_t batch, int64_t m, int64_t n, int cut, Rand
   }
 }
 
+// Differences of the exponential at points further apart than the logarithm of the largest double: sums of
+// exp(x_i) / prod over j of (x_i - x_j), of which one term counts.
+void check_wide_differences() {
+  const auto exp = SpectralFunction::kExp;
+  const double two[] = {-800, 0}, shifted[] = {-300, -1300}, three[] = {-1000, 0, -1000},
+               four[] = {-1000, -3000, 0, -2000};
+  const double received[] = {divided_difference<2>(exp, two), divided_difference<2>(exp, shifted),
+                             divided_difference<3>(exp, three), divided_difference<4>(exp, four)};
+  const double expected[] = {1 / 800.0, std::exp(-300.0) / 1000, 1e-6, 1 / 6e9};
+  for (int k = 0; k < 4; ++k) {
+    CHECK(std::abs(received[k] / expected[k] - 1) <= 4 * DBL_EPSILON, "case %d: expected %g, received %g", k,
+          expected[k], received[k]);
+  }
+  for (const int32_t dtype : {CT_FLOAT32, CT_FLOAT64}) {
+    const Value w = value(dtype, {2}, {-1000, 0}), v = value(dtype, {2, 2}, {1, 0, 0, 1});
+    const Value a = value(dtype, {2, 2}, {-1000, 0, 0, 0}), h = value(dtype, {2, 2}, {1, 2, 2, 3});
+    const Value d = run_one("spectralFunction", {a, w, v, h}, a.type, {static_cast<double>(exp)});
+    check_equal(d, {0, round_to(dtype, 2e-3), round_to(dtype, 2e-3), 3}, "the derivative of exp");
+  }
+}
+
+// No more scratches than matrices that are worked on at a time.
+void check_workspaces(int32_t dtype) {
+  const auto bytes = [&](int64_t batch, int threads) {
+    const ct_type a = type_of(dtype, {batch, 40, 30});
+    return prepare_kernel("qr", {{a, {}}}, {a, type_of(dtype, {batch, 30, 30})}, {})->workspace_bytes(threads);
+  };
+  CHECK(bytes(1, 1) > 0, "no workspace");
+  CHECK(bytes(1, 64) == bytes(1, 1), "one matrix: %g bytes", static_cast<double>(bytes(1, 64)));
+  CHECK(bytes(3, 64) == 3 * bytes(1, 1) && bytes(100, 4) == 4 * bytes(1, 1), "a scratch for each part");
+}
+
 void refusals() {
   const ct_type a = type_of(CT_FLOAT64, {3, 3}), flat = type_of(CT_FLOAT64, {3, 4}), line = type_of(CT_FLOAT64, {3});
   const ct_type info = type_of(CT_INT32, {}), places = type_of(CT_INT32, {3});
@@ -228,7 +261,9 @@ void refusals() {
 
 void all() {
   Random random(5);
+  check_wide_differences();
   for (const int32_t dtype : {CT_FLOAT32, CT_FLOAT64}) {
+    check_workspaces(dtype);
     for (const int64_t n : {0, 1, 2, 9, 65}) {
       check_lu(dtype, 4, n, kAnyCut, random);
       check_eigh(dtype, 4, n, kAnyCut, random);

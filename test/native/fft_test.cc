@@ -40,6 +40,16 @@ void transforms(int32_t dtype, Random& random) {
   }
 }
 
+// The filter of a long chirp is made where the memory limit sees it, in the workspace of a run, and not by `prepare`.
+void filters() {
+  const int64_t n = 16411;  // a prime: the transforms that convolve are longer than twice that
+  const ct_type type = type_of(CT_FLOAT64, {n});
+  const auto kernel = prepare_kernel("fft", {{type, {}}, {type, {}}}, {type, type}, {0, 1});
+  const uint64_t line = 2 * n * 2 * sizeof(double);
+  CHECK(kernel->workspace_bytes(1) >= 3 * line, "%g bytes", static_cast<double>(kernel->workspace_bytes(1)));
+  CHECK(kernel->pieces(1) >= 6, "%d pieces", kernel->pieces(1));
+}
+
 void refusals() {
   const ct_type f4 = type_of(CT_FLOAT32, {4}), d4 = type_of(CT_FLOAT64, {4}), f0 = type_of(CT_FLOAT32, {3, 0});
   const ct_type i4 = type_of(CT_INT32, {4}), f = type_of(CT_FLOAT32, {});
@@ -55,6 +65,7 @@ void refusals() {
 void all() {
   Random random(11);
   for (const int32_t dtype : {CT_FLOAT32, CT_FLOAT64}) transforms(dtype, random);
+  filters();
   refusals();
 }
 

@@ -403,6 +403,23 @@ void test_casts_from(int32_t from, const std::vector<From>& x) {
   test_cast_pair<From, uint8_t>(from, CT_BOOL, x);
 }
 
+// A long cast is cut, whether or not it is in place.
+void test_cast_pieces() {
+  const int64_t n = 8000007;
+  std::vector<int32_t> x(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) x[static_cast<size_t>(i)] = static_cast<int32_t>(i % 16777216) - 5000000;
+  for (const int threads : {1, 2}) {
+    const auto kernel = prepare("cast", {type_of(CT_INT32, {n})}, {type_of(CT_FLOAT32, {n})}, {}, {});
+    CHECK(kernel->pieces(1) > 1, "a long cast in one piece");
+    std::vector<float> y(x.size());
+    run(*kernel, {x.data()}, {y.data()}, threads);
+    for (size_t i = 0; i < x.size(); ++i) CHECK(y[i] == static_cast<float>(x[i]), "element %zu", i);
+    std::vector<int32_t> shared = x;
+    run(*kernel, {shared.data()}, {shared.data()}, threads);
+    CHECK(std::memcmp(shared.data(), y.data(), y.size() * sizeof(float)) == 0, "in place");
+  }
+}
+
 void test_casts() {
   std::vector<int32_t> ints{0, 1, -1, INT_MIN, INT_MAX, 12345};
   std::vector<uint32_t> uints{0, 1, UINT_MAX, 1u << 31, 16777217};
@@ -424,6 +441,7 @@ void test_casts() {
   test_casts_from(CT_INT32, ints);
   test_casts_from(CT_UINT32, uints);
   test_casts_from(CT_BOOL, bools);
+  test_cast_pieces();
 }
 
 void test_table() {

@@ -1,4 +1,4 @@
-// cholesky and triangularSolve by their residuals in long double, small and blocked, batched, failing and empty.
+// cholesky, choleskyInverse and triangularSolve by their residuals in long double, small and blocked, batched, failing and empty.
 #include <algorithm>
 #include <cfloat>
 #include <limits>
@@ -130,6 +130,58 @@ void check_solve(int32_t dtype, const Dims& batch, int64_t n, int64_t k, int cut
   }
 }
 
+// (L L^T)^-1 of one matrix or three, the second of three (or the only one) with a zero on its diagonal if `pivot` >= 0.
+void check_inverse(int32_t dtype, int64_t batch, int64_t n, int64_t pivot, int cut, Random& random) {
+  Value l = positive(dtype, batch, n, random);
+  const int64_t failing = pivot < 0 ? -1 : batch / 2;
+  if (pivot >= 0) l.data[static_cast<size_t>((failing * n + pivot) * n + pivot)] = 0;
+  const Value inverse = run_one("choleskyInverse", {l}, l.type, {}, cut);
+  double worst = 0;
+  for (int64_t i = 0; i < batch; ++i) {
+    const double *const factor = l.data.data() + i * n * n, *const x = inverse.data.data() + i * n * n;
+    if (i == failing) {
+      for (int64_t k = 0; k < n * n; ++k) {
+        CHECK(std::isnan(x[k]), "n %d, zero pivot %d, cut %d: element %d is not NaN", static_cast<int>(n),
+              static_cast<int>(pivot), cut, static_cast<int>(k));
+      }
+      continue;
+    }
+    for (int64_t column = 0; column < n; column += std::max<int64_t>(1, n / 7)) {
+      std::vector<long double> half(static_cast<size_t>(n));  // L^T X
+      for (int64_t r = 0; r < n; ++r) {
+        for (int64_t p = r; p < n; ++p)
+          half[static_cast<size_t>(r)] += static_cast<long double>(factor[p * n + r]) * x[p * n + column];
+        CHECK(same(x[r * n + column], x[column * n + r]), "not symmetric");
+      }
+      for (int64_t r = 0; r < n; ++r) {
+        long double sum = r == column ? -1 : 0;
+        for (int64_t p = 0; p <= r; ++p) sum += half[static_cast<size_t>(p)] * factor[r * n + p];
+        worst = std::max(worst, std::isnan(sum) ? 1 : static_cast<double>(std::abs(sum)));
+      }
+    }
+  }
+  // As for the solves: L is nearly 2 times the identity.
+  CHECK(worst <= 12 * epsilon(dtype), "%s inverse of %d: residual %g", dtype_name(dtype), static_cast<int>(n), worst);
+}
+
+void inverses(int32_t dtype, Random& random) {
+  for (const int64_t n : {0, 1, 7, 70}) check_inverse(dtype, 3, n, -1, kAnyCut, random);
+  for (const int64_t n : {1, 7, 70}) check_inverse(dtype, 3, n, n / 2, kAnyCut, random);
+  // By blocks where there are more threads than matrices, else matrix by matrix.
+  for (const int cut : {1, 2, 3, 5}) {
+    for (const int64_t batch : {1, 3}) {
+      check_inverse(dtype, batch, 259, -1, cut, random);
+      for (const int64_t pivot : {0, 100, 258}) check_inverse(dtype, batch, 259, pivot, cut, random);
+    }
+  }
+  const auto workspace = [&](int64_t n, int threads) {
+    const Value l{type_of(dtype, {1, n, n}), {}};
+    return prepare_kernel("choleskyInverse", {l}, {l.type}, {})->workspace_bytes(threads);
+  };
+  CHECK(workspace(70, 8) == 0 && workspace(259, 1) == 0, "a workspace that is not used");
+  CHECK(workspace(259, 8) == static_cast<uint64_t>(byte_count(type_of(dtype, {259, 259}))), "one inverse of L");
+}
+
 void refusals() {
   const ct_type a = type_of(CT_FLOAT32, {3, 3}), flat = type_of(CT_FLOAT32, {3, 4}), info = type_of(CT_INT32, {});
   check_refused("cholesky", {flat}, {flat, info}, {}, CT_SHAPE);
@@ -152,6 +204,7 @@ void all() {
     for (const int64_t n : {0, 1, 2, 7, 64, 130}) check_factor(dtype, 5, n, kAnyCut, random);
     check_factor(dtype, 0, 4, kAnyCut, random);
     for (const int64_t n : {1, 6, 70}) check_failures(dtype, n, kAnyCut, random);
+    inverses(dtype, random);
     for (const int64_t n : {1, 2, 19, 140}) {
       for (const int64_t k : {1, 3}) check_solve(dtype, {}, n, k, kAnyCut, random);
     }

@@ -68,6 +68,26 @@ void check_max_pool(int32_t dtype, const Dims& lead, const std::vector<Axis>& ax
   check_equal(run_one("poolScatter", {ct, index}, t.type, count), scattered, "poolScatter");
 }
 
+// Many planes are cut into pieces.
+void pieces(Random& random) {
+  const int64_t planes = 2500, sources = 1500, results = 1400;
+  const Value x = random_value(CT_FLOAT64, {planes, sources}, random);
+  const Value y = random_value(CT_FLOAT64, {planes, results}, random);
+  Value index = indices({planes, results}, std::vector<double>(y.data.size()));
+  std::vector<double> gathered(y.data.size()), scattered(x.data.size(), 0);
+  for (size_t i = 0; i < y.data.size(); ++i) {
+    const int at = random.below(sources);
+    const size_t from = i / results * sources + static_cast<size_t>(at);
+    index.data[i] = at;
+    gathered[i] = x.data[from];
+    scattered[from] += y.data[i];
+  }
+  CHECK(prepare_kernel("poolGather", {x, index}, {y.type}, {1})->pieces(1) > 1, "poolGather in one piece");
+  CHECK(prepare_kernel("poolScatter", {y, index}, {x.type}, {1})->pieces(1) > 1, "poolScatter in one piece");
+  check_equal(run_one("poolGather", {x, index}, y.type, {1}), gathered, "poolGather in pieces");
+  check_equal(run_one("poolScatter", {y, index}, x.type, {1}), scattered, "poolScatter in pieces");
+}
+
 void refusals() {
   const ct_type x = type_of(CT_FLOAT32, {2, 6}), y = type_of(CT_FLOAT32, {2, 3}), i = type_of(CT_INT32, {2, 3});
   check_refused("maxPool", {x}, {y, i}, {2, 2, 0}, CT_INTERNAL);
@@ -104,6 +124,7 @@ void all() {
       check_max_pool(dtype, {1 + random.below(3)}, axes, random);
     }
   }
+  pieces(random);
   refusals();
 }
 

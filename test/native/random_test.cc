@@ -110,6 +110,28 @@ void moments() {
   }
 }
 
+// Long launches are cut, and the cuts leave no trace.
+void pieces() {
+  const int64_t n = 8000003, keys = 3000, each = 3001;
+  const Value key = key_value(1, 2);
+  const ct_type long_type = type_of(CT_UINT32, {n}), many_type = type_of(CT_UINT32, {keys, each});
+  CHECK(prepare_kernel("randomBits", {key}, {long_type}, {})->pieces(1) > 1, "one long stream in one piece");
+  const std::vector<uint32_t> words = words_of(1, 2, n);
+  check_equal(run_one("randomBits", {key}, long_type, {}), {words.begin(), words.end()}, "a long stream");
+  std::vector<double> halves;
+  for (int64_t k = 0; k < keys; ++k) halves.insert(halves.end(), {static_cast<double>(k), 9});
+  const Value many = value(CT_UINT32, {keys, 2}, halves);
+  CHECK(prepare_kernel("randomBits", {many}, {many_type}, {})->pieces(1) > 1, "many streams in one piece");
+  const Value received = run_one("randomBits", {many}, many_type, {});
+  for (int64_t k = 0; k < keys; k += 7) {
+    const std::vector<uint32_t> stream = words_of(static_cast<uint32_t>(k), 9, each);
+    for (int64_t i = 0; i < each; ++i) {
+      CHECK(received.data[static_cast<size_t>(k * each + i)] == stream[static_cast<size_t>(i)], "stream %d",
+            static_cast<int>(k));
+    }
+  }
+}
+
 void refusals() {
   const ct_type key = type_of(CT_UINT32, {2}), f = type_of(CT_FLOAT32, {3});
   check_refused("randomBits", {key}, {f}, {}, CT_DTYPE);
@@ -126,6 +148,7 @@ void all() {
   known_answers();
   layout();
   moments();
+  pieces();
   refusals();
 }
 

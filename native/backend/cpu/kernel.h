@@ -50,12 +50,16 @@ class Kernel {
 
  protected:
   // Pieces of about the length of an executor's slice; at most `most`.
-  int pieces_by_time(int threads, int64_t most) const {
+  int pieces_by_time(int threads, int64_t most) const { return pieces_by_time(estimated_ns, threads, most); }
+  static int pieces_by_time(double ns, int threads, int64_t most) {
     constexpr double kPieceNs = 3e6;  // estimates are of plain machines: usually it takes half as long
-    const double wanted = estimated_ns / threads / kPieceNs;
+    const double wanted = ns / threads / kPieceNs;
     return static_cast<int>(std::clamp<double>(wanted, 1, static_cast<double>(std::clamp<int64_t>(most, 1, 4096))));
   }
 };
+
+// Bytes rounded up so that what follows them in a workspace is aligned, too.
+inline int64_t aligned_bytes(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 // Piece `piece` of `pieces` of [0, n), cut at multiples of `align`.
 struct Piece {

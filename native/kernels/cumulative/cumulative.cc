@@ -33,6 +33,7 @@ class CumulativeKernel : public Kernel {
         outer_(line.outer),
         size_(line.size),
         inner_(line.inner),
+        tiles_{line.outer, line.inner},
         cut_(blocked && inner_ == 1 && size_ >= 4 * kBlock) {
     estimated_ns = estimate_ns(traffic(desc) + 8.0 * static_cast<double>(element_count(desc.in(0))));
     in_place[0] = 1;
@@ -44,7 +45,7 @@ class CumulativeKernel : public Kernel {
   }
 
   int pieces(int threads) const override {
-    return cut_ ? pieces_by_time(threads, outer_ * rounds(threads)) : pieces_by_time(threads, items());
+    return cut_ ? pieces_by_time(threads, outer_ * rounds(threads)) : pieces_by_time(threads, tiles_.items());
   }
 
   ct_code run(const Launch& launch, ct_error*) const override {
@@ -60,7 +61,7 @@ class CumulativeKernel : public Kernel {
       }
       return CT_OK;
     }
-    const Piece piece(items(), launch.piece, count);
+    const Piece piece(tiles_.items(), launch.piece, count);
     if (inner_ == 1) {
       launch.parallel.range(piece.length(), kGrain / size_, 8, [&](int64_t begin, int64_t end) {
         const int64_t at = (piece.begin + begin) * size_;
@@ -68,11 +69,11 @@ class CumulativeKernel : public Kernel {
       });
       return CT_OK;
     }
-    launch.parallel.range(piece.length(), kGrain / (size_ * width()), 1, [&](int64_t begin, int64_t end) {
+    launch.parallel.range(piece.length(), kGrain / (size_ * tiles_.width()), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = piece.begin + begin; i < piece.begin + end; ++i) {
-        const int64_t column = i % tiles() * width();
-        const int64_t at = i / tiles() * size_ * inner_ + column;
-        loops_.columns(x + at, y + at, size_, inner_, std::min(width(), inner_ - column), reverse_);
+        const int64_t column = i % tiles_.count() * tiles_.width();
+        const int64_t at = i / tiles_.count() * size_ * inner_ + column;
+        loops_.columns(x + at, y + at, size_, inner_, std::min(tiles_.width(), inner_ - column), reverse_);
       }
     });
     return CT_OK;
@@ -81,13 +82,6 @@ class CumulativeKernel : public Kernel {
  private:
   int64_t blocks() const { return (size_ + kBlock - 1) / kBlock; }
   int64_t rounds(int threads) const { return (blocks() + kRoundBlocks * threads - 1) / (kRoundBlocks * threads); }
-  // Columns of a tile: whole cache lines, and enough tiles for some threads.
-  int64_t width() const {
-    return std::min<int64_t>(std::max<int64_t>(inner_, 1),
-                             std::clamp<int64_t>(inner_ / 8 / 16 * 16, 16, kCumulativeWidth));
-  }
-  int64_t tiles() const { return (inner_ + width() - 1) / width(); }
-  int64_t items() const { return inner_ == 1 ? outer_ : outer_ * tiles(); }
 
   void run_round(const Launch& launch, const T* x, T* y, int64_t round) const {
     Parallel& parallel = launch.parallel;
@@ -124,6 +118,7 @@ class CumulativeKernel : public Kernel {
   CumulativeLoops loops_;
   bool reverse_;
   int64_t outer_, size_, inner_;
+  LineTiles tiles_;
   bool cut_;
 };
 

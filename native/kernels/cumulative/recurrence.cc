@@ -20,18 +20,19 @@ class RecurrenceKernel : public Kernel {
         element_(element_bytes(line.dtype)),
         outer_(line.outer),
         size_(line.size),
-        inner_(line.inner) {
+        inner_(line.inner),
+        tiles_{line.outer, line.inner} {
     estimated_ns = estimate_ns(traffic(desc) + 16.0 * static_cast<double>(element_count(desc.in(0))));
     in_place[0] = 2;
   }
 
-  int pieces(int threads) const override { return pieces_by_time(threads, items()); }
+  int pieces(int threads) const override { return pieces_by_time(threads, tiles_.items()); }
 
   ct_code run(const Launch& launch, ct_error*) const override {
     if (outer_ * size_ * inner_ == 0) return CT_OK;
     const char *const a = static_cast<const char*>(launch.in[0]), *const b = static_cast<const char*>(launch.in[1]);
     char* const y = static_cast<char*>(launch.out[0]);
-    const Piece piece(items(), launch.piece, pieces(launch.parallel.threads()));
+    const Piece piece(tiles_.items(), launch.piece, pieces(launch.parallel.threads()));
     if (inner_ == 1) {
       launch.parallel.range(piece.length(), kGrain / size_, 8, [&](int64_t begin, int64_t end) {
         const int64_t at = (piece.begin + begin) * size_ * element_;
@@ -39,27 +40,21 @@ class RecurrenceKernel : public Kernel {
       });
       return CT_OK;
     }
-    launch.parallel.range(piece.length(), kGrain / (size_ * width()), 1, [&](int64_t begin, int64_t end) {
+    launch.parallel.range(piece.length(), kGrain / (size_ * tiles_.width()), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = piece.begin + begin; i < piece.begin + end; ++i) {
-        const int64_t column = i % tiles() * width();
-        const int64_t at = (i / tiles() * size_ * inner_ + column) * element_;
-        loops_.columns(a + at, b + at, y + at, size_, inner_, std::min(width(), inner_ - column), reverse_);
+        const int64_t column = i % tiles_.count() * tiles_.width();
+        const int64_t at = (i / tiles_.count() * size_ * inner_ + column) * element_;
+        loops_.columns(a + at, b + at, y + at, size_, inner_, std::min(tiles_.width(), inner_ - column), reverse_);
       }
     });
     return CT_OK;
   }
 
  private:
-  int64_t width() const {
-    return std::min<int64_t>(std::max<int64_t>(inner_, 1),
-                             std::clamp<int64_t>(inner_ / 8 / 16 * 16, 16, kCumulativeWidth));
-  }
-  int64_t tiles() const { return (inner_ + width() - 1) / width(); }
-  int64_t items() const { return inner_ == 1 ? outer_ : outer_ * tiles(); }
-
   RecurrenceLoops loops_;
   bool reverse_;
   int64_t element_, outer_, size_, inner_;
+  LineTiles tiles_;
 };
 
 }  // namespace

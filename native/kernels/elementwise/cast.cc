@@ -16,11 +16,14 @@ class CastKernel : public Kernel {
         50.0 + static_cast<double>(cast_.count) * (0.1 + static_cast<double>(cast_.from_bytes + cast_.to_bytes) * 0.1);
   }
 
+  int pieces(int threads) const override { return pieces_by_time(threads, cast_.count / kGrain); }
+
   ct_code run(const Launch& launch, ct_error*) const override {
-    constexpr int64_t kGrain = 16384, kAlign = 128;
-    launch.parallel.range(cast_.count, kGrain, kAlign, [&](int64_t begin, int64_t end) {
-      const char* const in = static_cast<const char*>(launch.in[0]) + begin * cast_.from_bytes;
-      char* const out = static_cast<char*>(launch.out[0]) + begin * cast_.to_bytes;
+    constexpr int64_t kAlign = 128;
+    const Piece piece(cast_.count, launch.piece, pieces(launch.parallel.threads()), kAlign);
+    launch.parallel.range(piece.length(), kGrain, kAlign, [&](int64_t begin, int64_t end) {
+      const char* const in = static_cast<const char*>(launch.in[0]) + (piece.begin + begin) * cast_.from_bytes;
+      char* const out = static_cast<char*>(launch.out[0]) + (piece.begin + begin) * cast_.to_bytes;
       if (cast_.from != cast_.to) {
         target_.cast(cast_.from, cast_.to, in, out, end - begin);
       } else if (in != out) {
@@ -31,6 +34,7 @@ class CastKernel : public Kernel {
   }
 
  private:
+  static constexpr int64_t kGrain = 16384;  // elements worth a thread
   const ChainTarget& target_;
   const Cast cast_;
 };

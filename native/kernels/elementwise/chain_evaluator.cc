@@ -11,7 +11,6 @@ namespace {
 
 constexpr int64_t kAlignment = 64;
 constexpr int64_t kPastCacheBytes = int64_t{32} << 20;  // read and written together: more than caches keep
-int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 }  // namespace
 
@@ -96,10 +95,10 @@ uint64_t ChainEvaluator::in_place(const OpDesc& desc, int j) const {
 
 // Pointer table, scalars, cursors, then tiles: those in constant use first, so that they are close together.
 void ChainEvaluator::lay_out_workspace() {
-  int64_t at = aligned(static_cast<int64_t>(sizeof(void*)) * code_.row_count);
+  int64_t at = aligned_bytes(static_cast<int64_t>(sizeof(void*)) * code_.row_count);
   const auto take = [&](int64_t bytes) {
     const int64_t here = at;
-    at += aligned(bytes);
+    at += aligned_bytes(bytes);
     return here;
   };
   values_at_ = take(8 * program_.in_count);

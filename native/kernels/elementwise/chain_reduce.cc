@@ -16,12 +16,9 @@
 namespace cotangent::cpu {
 namespace {
 
-constexpr int64_t kAlignment = 64;
 constexpr int64_t kCacheBytes = int64_t{1} << 20;  // operands beyond are not found in the caches of a core
 constexpr int64_t kBlock = 8192;  // elements of short entries that are taken together: measured best, with 16,384
 constexpr int64_t kCombineGrain = 131072;  // partial results worth a thread
-
-int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 ChainEvaluator make_evaluator(const ReducedChain& inner) {
   const ct_op_desc desc = inner.describe();
@@ -79,16 +76,16 @@ class ChainReduceKernel : public Kernel {
     int64_t at = 0;
     for (const Reducer& reducer : reducers_) {
       partials_at_.push_back(at);
-      if (stage_.chunks > 1) at += aligned(stage_.results() * stage_.chunks * reducer.partial_bytes);
+      if (stage_.chunks > 1) at += aligned_bytes(stage_.results() * stage_.chunks * reducer.partial_bytes);
     }
     threads_at_ = at;
-    int64_t bytes = aligned(chain_.thread_bytes()) + aligned(static_cast<int64_t>(sizeof(void*)) * desc.out_count());
+    int64_t bytes = aligned_bytes(chain_.thread_bytes()) + aligned_bytes(static_cast<int64_t>(sizeof(void*)) * desc.out_count());
     partial_at_ = bytes;
     bytes += kReduceWidth * kMostPartialBytes;
     for (int j = full_count_; j < value_count_; ++j) {
       scratch_at_.push_back(bytes);
       // Columns beside each other lie kReduceWidth apart, whatever the width of the tile.
-      bytes += aligned(item_elements_ * chain_.out_bytes(j));
+      bytes += aligned_bytes(item_elements_ * chain_.out_bytes(j));
     }
     thread_bytes_ = (bytes + 4095) / 4096 * 4096;  // no two threads on one page
   }
@@ -118,7 +115,7 @@ class ChainReduceKernel::Worker {
         launch_(launch),
         workspace_(static_cast<char*>(launch.workspace)),
         memory_(workspace_ + kernel.threads_at_ + kernel.thread_bytes_ * part),
-        out_(reinterpret_cast<void**>(memory_ + aligned(kernel.chain_.thread_bytes()))),
+        out_(reinterpret_cast<void**>(memory_ + aligned_bytes(kernel.chain_.thread_bytes()))),
         walker_(kernel.chain_, launch.in, out_, memory_, false) {
     std::copy_n(launch.out, kernel.full_count_, out_);
     if (kernel.fetches_ahead_) walker_.fetch_ahead();

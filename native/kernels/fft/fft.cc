@@ -51,33 +51,26 @@ struct Transform {
   std::optional<LongTransform> whole;
 };
 
+// The filter is the spectrum over m of conj(c) at the lags -(n-1) .. n-1, made by the transform itself: of a line that
+// fits into the cache once and for all, else by the first steps of every run, since it takes time and memory.
 class Chirp {
  public:
   explicit Chirp(int64_t n) : n_(n), roots_(2 * n), transform_(convolution_length(2 * n - 1)) {
-    // The filter's spectrum over m, conj(c) at the lags -(n-1) .. n-1: made here by the transform itself.
+    if (!transform_.line) return;
     const int64_t m = transform_.size;
     std::vector<Complex> lags(static_cast<size_t>(m));
-    for (int64_t j = 0; j < n; ++j) {
-      const Complex value = std::conj(at(j)) / static_cast<double>(m);
-      lags[static_cast<size_t>(j)] = value;
-      if (j) lags[static_cast<size_t>(m - j)] = value;
-    }
+    for (int64_t j = 0; j < m; ++j) lags[static_cast<size_t>(j)] = lag(j);
     filter_.resize(static_cast<size_t>(m));
-    if (transform_.line) {
-      transform_.line->run(lags.data(), filter_.data(), nullptr);  // m has no factors that need scratch
-      return;
-    }
-    const LongTransform& whole = *transform_.whole;
-    std::vector<Complex> scratch(static_cast<size_t>(whole.scratch())), work(static_cast<size_t>(m));
-    const auto load = [&](int64_t j) { return lags[static_cast<size_t>(j)]; };
-    const auto store = [&](int64_t k, Complex x) { filter_[static_cast<size_t>(k)] = x; };
-    whole.columns(0, whole.column_tiles(), load, work.data(), scratch.data());
-    whole.rows(0, whole.row_tiles(), work.data(), store, scratch.data());
+    transform_.line->run(lags.data(), filter_.data(), nullptr);  // m has no factors that need scratch
   }
 
   const Transform& transform() const { return transform_; }
   Complex at(int64_t j) const { return roots_.at(j * j % (2 * n_)); }
-  Complex filter(int64_t k) const { return filter_[static_cast<size_t>(k)]; }
+  Complex lag(int64_t j) const {
+    const int64_t m = transform_.size, distance = std::min(j, m - j);
+    return distance < n_ ? std::conj(at(distance)) / static_cast<double>(m) : Complex(0);
+  }
+  const Complex* filter() const { return filter_.data(); }  // where `line` is the way
 
  private:
   int64_t n_;
@@ -95,17 +88,18 @@ class FftKernel : public Kernel {
     const Transform& used = chirp_ ? chirp_->transform() : own_;
     const double flops = chirp_ ? 2 * used.flops() + 60 * static_cast<double>(n_) : used.flops();
     whole_ = used.whole ? &*used.whole : nullptr;
-    steps_ = whole_ ? lines_ * (chirp_ ? 4 : 2) : 1;
+    leading_ = whole_ && chirp_ ? 2 : 0;
+    steps_ = whole_ ? leading_ + lines_ * (chirp_ ? 4 : 2) : 1;
     item_flops_ = whole_ ? flops / static_cast<double>(whole_->row_tiles()) : flops;
     // The library takes about 3 flops a nanosecond; estimates count 20.
-    estimated_ns = estimate_ns(traffic(desc), 7 * flops * static_cast<double>(lines_));
+    const double filter_flops = leading_ ? used.flops() : 0;
+    estimated_ns = estimate_ns(traffic(desc), 7 * (flops * static_cast<double>(lines_) + filter_flops));
     // A line is read whole before any of its results is written.
     in_place[0] = in_place[1] = 3;
   }
 
   uint64_t workspace_bytes(int threads) const override {
-    const int64_t shared = whole_ ? (chirp_ ? 2 : 1) * whole_->size() : 0;
-    return sizeof(Complex) * static_cast<uint64_t>(shared + threads * scratch());
+    return sizeof(Complex) * static_cast<uint64_t>(shared() + threads * scratch());
   }
 
   int pieces(int threads) const override {
@@ -117,7 +111,7 @@ class FftKernel : public Kernel {
     const int threads = launch.parallel.threads(), cuts = chunks(threads);
     const Piece units(steps_ * cuts, launch.piece, pieces(threads));
     Complex* const work = static_cast<Complex*>(launch.workspace);
-    Complex* const scratches = work + (whole_ ? (chirp_ ? 2 : 1) * whole_->size() : 0);
+    Complex* const scratches = work + shared();
     for (int64_t unit = units.begin; unit < units.end; ++unit) {
       const int64_t step = unit / cuts;
       const Piece chunk(items(step), static_cast<int>(unit % cuts), cuts);
@@ -150,6 +144,9 @@ class FftKernel : public Kernel {
             static_cast<T*>(launch.out[re]) + at, static_cast<T*>(launch.out[im]) + at};
   }
 
+  // Of a long line: what the columns leave to the rows; of a long chirp also a spectrum and the filter.
+  int64_t shared() const { return whole_ ? (chirp_ ? 3 : 1) * whole_->size() : 0; }
+
   int64_t scratch() const {
     if (whole_) return whole_->scratch();
     const Transform& used = chirp_ ? chirp_->transform() : own_;
@@ -165,9 +162,7 @@ class FftKernel : public Kernel {
   // Into how many pieces a step is cut.
   int chunks(int threads) const {
     const int64_t most = std::min(items(0), whole_ ? items(1) : lines_) / threads;
-    constexpr double kChunkNs = 3e6;
-    const double wanted = estimated_ns / static_cast<double>(steps_) / threads / kChunkNs;
-    return static_cast<int>(std::clamp<double>(wanted, 1, static_cast<double>(std::clamp<int64_t>(most, 1, 4096))));
+    return pieces_by_time(estimated_ns / static_cast<double>(steps_), threads, most);
   }
 
   void run_items(const Launch& launch, int64_t step, int64_t begin, int64_t end, Complex* work,
@@ -175,8 +170,10 @@ class FftKernel : public Kernel {
     if (!whole_) {
       for (int64_t i = begin; i < end; ++i)
         chirp_ ? chirp_line(line(launch, i), scratch) : plain_line(line(launch, i), scratch);
+    } else if (step < leading_) {
+      filter_step(step, begin, end, work, scratch);
     } else if (chirp_) {
-      chirp_step(line(launch, step / 4), step % 4, begin, end, work, scratch);
+      chirp_step(line(launch, (step - leading_) / 4), (step - leading_) % 4, begin, end, work, scratch);
     } else {
       const Line at = line(launch, step / 2);
       if (step % 2 == 0) {
@@ -198,7 +195,7 @@ class FftKernel : public Kernel {
     return j < n_ ? multiply(line.load(j), chirp_->at(j)) : Complex(0);
   }
   // Conjugate on the way into and out of the second transform, which makes it the inverse.
-  Complex filtered(int64_t k, Complex x) const { return std::conj(multiply(x, chirp_->filter(k))); }
+  static Complex filtered(Complex filter, Complex x) { return std::conj(multiply(x, filter)); }
   void store_chirped(const Line& line, int64_t k, Complex x) const {
     if (k < n_) line.store(k, multiply(std::conj(x), chirp_->at(k)), scale_);
   }
@@ -207,20 +204,33 @@ class FftKernel : public Kernel {
     const LineTransform& transform = *chirp_->transform().line;
     const int64_t m = transform.size();
     Complex* const out = in + m;
+    const Complex* const filter = chirp_->filter();
     for (int64_t j = 0; j < m; ++j) in[j] = chirped(line, j);
     transform.run(in, out, out + m);
-    for (int64_t k = 0; k < m; ++k) in[k] = filtered(k, out[k]);
+    for (int64_t k = 0; k < m; ++k) in[k] = filtered(filter[k], out[k]);
     transform.run(in, out, out + m);
     for (int64_t k = 0; k < n_; ++k) store_chirped(line, k, out[k]);
   }
 
+  Complex* filter_of(Complex* work) const { return work + 2 * whole_->size(); }
+
+  void filter_step(int64_t step, int64_t begin, int64_t end, Complex* work, Complex* scratch) const {
+    Complex* const filter = filter_of(work);
+    if (step == 0) {
+      whole_->columns(begin, end, [&](int64_t j) { return chirp_->lag(j); }, work, scratch);
+    } else {
+      whole_->rows(begin, end, work, [&](int64_t k, Complex x) { filter[k] = x; }, scratch);
+    }
+  }
+
   void chirp_step(const Line& line, int64_t step, int64_t begin, int64_t end, Complex* work, Complex* scratch) const {
     Complex* const spectrum = work + whole_->size();
+    const Complex* const filter = filter_of(work);
     switch (step) {
       case 0:
         return whole_->columns(begin, end, [&](int64_t j) { return chirped(line, j); }, work, scratch);
       case 1:
-        return whole_->rows(begin, end, work, [&](int64_t k, Complex x) { spectrum[k] = filtered(k, x); }, scratch);
+        return whole_->rows(begin, end, work, [&](int64_t k, Complex x) { spectrum[k] = filtered(filter[k], x); }, scratch);
       case 2:
         return whole_->columns(begin, end, [&](int64_t j) { return spectrum[j]; }, work, scratch);
       default:
@@ -234,7 +244,7 @@ class FftKernel : public Kernel {
   Transform own_;  // empty where the chirp takes its place
   std::optional<Chirp> chirp_;
   const LongTransform* whole_;  // of own_ or of chirp_, if it is the way
-  int64_t steps_;
+  int64_t leading_, steps_;  // passes over a long line, or over the filter before all lines
   double item_flops_;
 };
 

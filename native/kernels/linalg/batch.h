@@ -17,9 +17,6 @@ namespace cotangent::cpu {
 
 constexpr double kPartFlops = 500e3;  // work that is worth a thread
 
-// Bytes rounded up so that what follows is aligned, too.
-inline int64_t aligned_bytes(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
 // Hands out aligned parts of a workspace.
 class Scratch {
  public:
@@ -40,7 +37,10 @@ class BatchKernel : public Kernel {
  public:
   // Cut between matrices only.
   int pieces(int threads) const override { return pieces_by_time(threads, batch_ / std::max(1, threads)); }
-  uint64_t workspace_bytes(int threads) const override { return static_cast<uint64_t>(threads * scratch_bytes_); }
+  // No more parts work at a time than there are matrices.
+  uint64_t workspace_bytes(int threads) const override {
+    return static_cast<uint64_t>(std::clamp<int64_t>(batch_, 1, std::max(1, threads)) * scratch_bytes_);
+  }
 
   ct_code run(const Launch& launch, ct_error*) const override {
     run_batch(launch, pieces(launch.parallel.threads()));

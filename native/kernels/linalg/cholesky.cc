@@ -7,20 +7,17 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "native/backend/cpu/blas.h"
-#include "native/backend/cpu/check.h"
+#include "native/kernels/linalg/batch.h"
 #include "native/kernels/linalg/cholesky_loops.h"
 #include "native/kernels/linalg/linalg.h"
-#include "native/kernels/linalg/shapes.h"
 
 namespace cotangent::cpu {
 namespace {
 
 constexpr int kSmallSize = 64;     // up to here a batch is factored side by side
 constexpr int kBlockedSize = 384;  // from here on a matrix is worth more than one thread
-constexpr double kPartFlops = 500e3;
 
 template <class T>
 CholeskyLoops<T> cholesky_loops() {
@@ -119,7 +116,7 @@ class CholeskyKernel : public Kernel {
       const T pivot = *at(matrix, i, i);
       if (!(pivot > 0) || !std::isfinite(pivot)) info = i + 1;
     }
-    if (info) std::fill_n(matrix, static_cast<int64_t>(n_) * n_, std::numeric_limits<T>::quiet_NaN());
+    if (info) fill_nan(matrix, static_cast<int64_t>(n_) * n_);
     return info;
   }
 

@@ -3,7 +3,7 @@
 //
 // Batches are spread over the parts. A single large matrix goes by blocks: first the block columns of X = L^-1, each a
 // triangular solve from its diagonal on, then the block rows of X^T X, each a product from its diagonal on; every part
-// takes one block of a piece. A zero on the diagonal of L gives NaN.
+// takes one block of a piece. A zero on the diagonal of L gives NaN everywhere.
 #include "native/backend/cpu/blas.h"
 #include "native/backend/cpu/lapack.h"
 #include "native/kernels/linalg/batch.h"
@@ -19,9 +19,13 @@ template <class T>
 class CholeskyInverseKernel : public BatchKernel {
  public:
   CholeskyInverseKernel(const OpDesc& desc, const Matrices& shape)
-      : BatchKernel(desc, shape.batch, 2.0 / 3 * shape.rows * shape.rows * shape.rows, sizeof(T),
-                    shape.size() * static_cast<int64_t>(sizeof(T))),
+      : BatchKernel(desc, shape.batch, 2.0 / 3 * shape.rows * shape.rows * shape.rows, sizeof(T), 0),
         n_(shape.rows) {}
+
+  // X, of one matrix after the other.
+  uint64_t workspace_bytes(int threads) const override {
+    return in_blocks(threads) ? static_cast<uint64_t>(size()) * sizeof(T) : 0;
+  }
 
   int pieces(int threads) const override {
     return in_blocks(threads) ? static_cast<int>(batch_) * 2 * groups(threads) : BatchKernel::pieces(threads);
@@ -47,7 +51,9 @@ class CholeskyInverseKernel : public BatchKernel {
         multiply_rows(x, result, start);
       }
     });
-    if (step + 1 == 2 * count) {
+    if (step + 1 == 2 * count && singular(l)) {
+      fill_nan(result, size());
+    } else if (step + 1 == 2 * count) {
       launch.parallel.range(n_, 64, 16, [&](int64_t begin, int64_t end) { mirror(result, begin, end); });
     }
     return CT_OK;
@@ -59,10 +65,18 @@ class CholeskyInverseKernel : public BatchKernel {
   int groups(int threads) const { return (blocks() + threads - 1) / threads; }
   int64_t size() const { return static_cast<int64_t>(n_) * n_; }
 
+  bool singular(const T* l) const {
+    for (int64_t i = 0; i < n_; ++i) {
+      if (l[i * n_ + i] == 0) return true;
+    }
+    return false;
+  }
+
   void one(const Launch& launch, int64_t index, void*) const override {
     const T* const l = static_cast<const T*>(launch.in[0]) + index * size();
     T* const result = static_cast<T*>(launch.out[0]) + index * size();
     if (n_ == 0) return;
+    if (singular(l)) return fill_nan(result, size());
     for (int64_t i = 0; i < n_; ++i) std::copy_n(l + i * n_, i + 1, result + i * n_);
     if (blas::potri(n_, result, n_) != 0) fill_nan(result, size());
     mirror(result, 0, n_);

@@ -110,7 +110,8 @@ COTANGENT_FN double smooth(SpectralFunction f, const double* x) {
   } else {
     const double spread = x[0] - x[Count - 1], lowest = x[Count - 1];
     if (Count == 2 && f == SpectralFunction::kExp) {
-      return std::exp(lowest) * (spread > 0 ? std::expm1(spread) / spread : 1);
+      // From the larger point: from the other, a wide spread would be 0 times infinity.
+      return std::exp(x[0]) * (spread > 0 ? -std::expm1(-spread) / spread : 1);
     }
     if (Count == 2 && f == SpectralFunction::kLog && lowest > 0) {
       return spread > 0 ? std::log1p(spread / lowest) / spread : 1 / lowest;

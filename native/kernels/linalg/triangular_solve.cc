@@ -6,15 +6,13 @@
 #include <algorithm>
 
 #include "native/backend/cpu/blas.h"
-#include "native/backend/cpu/check.h"
+#include "native/kernels/linalg/batch.h"
 #include "native/kernels/linalg/linalg.h"
-#include "native/kernels/linalg/shapes.h"
 #include "native/kernels/movement/strided_copy.h"
 
 namespace cotangent::cpu {
 namespace {
 
-constexpr double kPartFlops = 500e3;
 constexpr int kBlock = 128;
 constexpr int kFewSides = 16;      // right-hand sides a part needs to be worth its pass over A
 constexpr int kBlockedSize = 256;  // order from which a few right-hand sides are solved in blocks

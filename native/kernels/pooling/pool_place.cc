@@ -18,13 +18,16 @@ class PoolGatherKernel : public Kernel {
     estimated_ns = estimate_ns(traffic(desc));
   }
 
+  int pieces(int threads) const override { return pieces_by_time(threads, places_.planes); }
+
   ct_code run(const Launch& launch, ct_error*) const override {
     const T* const x = static_cast<const T*>(launch.in[0]);
     const int32_t* const index = static_cast<const int32_t*>(launch.in[1]);
     T* const y = static_cast<T*>(launch.out[0]);
     const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, places_.results));
-    launch.parallel.range(places_.planes, grain, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
+    const Piece piece(places_.planes, launch.piece, pieces(launch.parallel.threads()));
+    launch.parallel.range(piece.length(), grain, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = piece.begin + begin; i < piece.begin + end; ++i) {
         for (int64_t p = i * places_.results; p < (i + 1) * places_.results; ++p) {
           const int64_t q = index[p];
           y[p] = q >= 0 && q < places_.sources ? x[i * places_.sources + q] : T(0);
@@ -45,13 +48,16 @@ class PoolScatterKernel : public Kernel {
     estimated_ns = estimate_ns(traffic(desc));
   }
 
+  int pieces(int threads) const override { return pieces_by_time(threads, places_.planes); }
+
   ct_code run(const Launch& launch, ct_error*) const override {
     const T* const y = static_cast<const T*>(launch.in[0]);
     const int32_t* const index = static_cast<const int32_t*>(launch.in[1]);
     T* const x = static_cast<T*>(launch.out[0]);
     const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, places_.sources + places_.results));
-    launch.parallel.range(places_.planes, grain, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
+    const Piece piece(places_.planes, launch.piece, pieces(launch.parallel.threads()));
+    launch.parallel.range(piece.length(), grain, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = piece.begin + begin; i < piece.begin + end; ++i) {
         T* const plane = x + i * places_.sources;
         std::fill(plane, plane + places_.sources, T(0));
         for (int64_t p = i * places_.results; p < (i + 1) * places_.results; ++p) {

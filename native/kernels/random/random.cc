@@ -22,21 +22,27 @@ class RandomKernel : public Kernel {
     estimated_ns = estimate_ns(0) + ns_per_element * static_cast<double>(keys_ * std::max(count_, kCut));
   }
 
+  int pieces(int threads) const override { return pieces_by_time(threads, keys_ > 1 ? keys_ : count_ / kGrain); }
+
   ct_code run(const Launch& launch, ct_error*) const override {
     const uint32_t* const key = static_cast<const uint32_t*>(launch.in[0]);
     char* const out = static_cast<char*>(launch.out[0]);
     const int64_t per_block = 16 / element_;
+    const int count = pieces(launch.parallel.threads());
     if (keys_ > 1) {
-      launch.parallel.range(keys_, std::max<int64_t>(1, kGrain / std::max(count_, kCut)), 1,
+      const Piece piece(keys_, launch.piece, count);
+      launch.parallel.range(piece.length(), std::max<int64_t>(1, kGrain / std::max(count_, kCut)), 1,
                             [&](int64_t begin, int64_t end) {
-                              for (int64_t k = begin; k < end; ++k) {
+                              for (int64_t k = piece.begin + begin; k < piece.begin + end; ++k) {
                                 loop_(key + 2 * k, 0, count_, out + k * count_ * element_);
                               }
                             });
       return CT_OK;
     }
-    launch.parallel.range(count_, kGrain, kCut, [&](int64_t begin, int64_t end) {
-      loop_(key, static_cast<uint64_t>(begin / per_block), end - begin, out + begin * element_);
+    const Piece piece(count_, launch.piece, count, kCut);
+    launch.parallel.range(piece.length(), kGrain, kCut, [&](int64_t begin, int64_t end) {
+      const int64_t first = piece.begin + begin;
+      loop_(key, static_cast<uint64_t>(first / per_block), end - begin, out + first * element_);
     });
     return CT_OK;
   }

@@ -18,8 +18,6 @@ namespace {
 constexpr int64_t kGrain = 131072;  // elements worth a thread
 constexpr int64_t kAlignment = 64;
 
-int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
 class ReduceKernel : public Kernel {
  public:
   ReduceKernel(const OpDesc& desc, const std::vector<ReduceShape>& stages, const Reducer& reducer)
@@ -28,7 +26,7 @@ class ReduceKernel : public Kernel {
     estimated_ns = estimate_ns(traffic(desc));
     for (size_t s = 0; s < stages_.size(); ++s) {
       offsets_.push_back(workspace_);
-      if (s + 1 < stages_.size()) workspace_ += aligned(stages_[s].results() * reducer_.element_bytes);
+      if (s + 1 < stages_.size()) workspace_ += aligned_bytes(stages_[s].results() * reducer_.element_bytes);
     }
     partials_ = workspace_;
     int64_t most = 0;
