@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { cases } from './cases/index.js';
 import { environment } from './harness/environment.js';
 import { runLimit } from './harness/limits.js';
-import { type PairingResult, requireDevice, runPaired } from './harness/pairing.js';
+import { addVersions, requireDevice, runPaired, type Versions } from './harness/pairing.js';
 import { benchFolder } from './harness/paths.js';
 import { picture } from './harness/picture.js';
 import { findPython, whyNoTorch } from './harness/python.js';
@@ -145,7 +145,7 @@ async function runAll(options: Options): Promise<number> {
   const before = environment();
   const rows: DetailedRow[] = [];
   const failures: { name: string; message: string }[] = [];
-  let versions: PairingResult['versions'] | undefined;
+  let versions: Versions | undefined;
   const python = peerPython(options, log);
   for (const chosen of options.chosen) {
     try {
@@ -156,7 +156,7 @@ async function runAll(options: Options): Promise<number> {
         const { device, threads, blocks, blockSeconds, seed } = options;
         const result = await runPaired(chosen, { device, python, threads, blocks, blockSeconds, seed, log });
         rows.push(...result.rows);
-        versions = result.versions;
+        versions = addVersions(versions, result.versions);
       }
     } catch (error) {
       // The other cases still run; this one has no row and the exit code tells.

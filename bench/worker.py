@@ -16,6 +16,7 @@ import time
 import traceback
 
 import numpy as np
+import scipy
 import torch
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
@@ -75,6 +76,7 @@ class Worker:
                 "python": platform.python_version(),
                 "torch": torch.__version__,
                 "numpy": np.__version__,
+                "scipy": scipy.__version__,
                 "blas": "MKL" if torch.backends.mkl.is_available() else "other",
                 "simd": torch.backends.cpu.get_cpu_capability(),
             },

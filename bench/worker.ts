@@ -1,4 +1,5 @@
 /** The Node side of the pairing harness: one long-lived process that answers one JSON line per JSON line (harness/protocol.ts). */
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { DeviceError, defaultDevice, hardwareInfo, setDefaultDevice, setThreads } from 'cotangent';
 import { findCase } from './cases/index.js';
@@ -16,10 +17,16 @@ function prepared(): Runner {
   return runner;
 }
 
+/** The version of jax-js, which exports neither it nor its package.json. */
+async function jaxVersion(): Promise<string> {
+  const description = new URL('../package.json', import.meta.resolve('@jax-js/jax'));
+  return (JSON.parse(await readFile(description, 'utf8')) as { version: string }).version;
+}
+
 async function answerTo(request: Request): Promise<Omit<Answer, 'idle'>> {
   switch (request.op) {
     case 'start': {
-      if (isPeer) return { versions: { node: process.version } };
+      if (isPeer) return { versions: { node: process.version, 'jax-js': await jaxVersion() } };
       try {
         setDefaultDevice(request.device);
       } catch (error) {

@@ -27,12 +27,19 @@ export interface PairingOptions {
   readonly log: (line: string) => void;
 }
 
+export interface Versions {
+  readonly ours: Readonly<Record<string, string>>;
+  readonly peers: Readonly<Record<string, string>>;
+}
+
 export interface PairingResult {
   readonly rows: readonly DetailedRow[];
-  readonly versions: {
-    readonly ours: Readonly<Record<string, string>>;
-    readonly peers: Readonly<Record<string, string>>;
-  };
+  readonly versions: Versions;
+}
+
+/** The versions of one more case: its peers may be others than those of the cases before. */
+export function addVersions(before: Versions | undefined, { ours, peers }: Versions): Versions {
+  return { ours, peers: { ...before?.peers, ...peers } };
 }
 
 /** The pause before each timed part: longer than any thread pool on either side spins after its last work. */

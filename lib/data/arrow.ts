@@ -17,7 +17,7 @@ export type ArrowOptions = ColumnOptions;
  */
 export async function readArrow(source: Source, options: ArrowOptions = {}): Promise<CsvTable> {
   const op = 'readArrow';
-  const { tableFromIPC } = await optionalPackage(op, 'apache-arrow', () => import('apache-arrow'));
+  const { DataType, Precision, tableFromIPC } = await optionalPackage(op, 'apache-arrow', () => import('apache-arrow'));
   const bytes = await readAll(op, source);
   const fail = (message: string, cause?: unknown): DomainError =>
     malformed(
@@ -39,8 +39,10 @@ export async function readArrow(source: Source, options: ArrowOptions = {}): Pro
         column: async (name) => {
           const column = table.getChild(name);
           if (!column) throw fail(`no column ${name}`);
-          // The plain array would show a missing number as whatever lies in its place.
-          if (column.nullCount > 0)
+          // The plain array is the storage: whatever lies in the place of a missing number, float16 as bits, decimals as words.
+          const { type, nullCount } = column;
+          const isStored = DataType.isDecimal(type) || (DataType.isFloat(type) && type.precision === Precision.HALF);
+          if (nullCount > 0 || isStored)
             return Array.from({ length: table.numRows }, (_, row) => column.get(row) as unknown);
           return column.toArray() as ArrayLike<unknown>;
         },

@@ -2,6 +2,7 @@
 import { pipeline as pipelineOf, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CsvError, parse } from 'csv-parse';
+import { allocate } from '../core/dtype.js';
 import { DomainError } from '../core/errors.js';
 import type { DataArray } from './data-array.js';
 import { GrowingFloats, parseDecimal } from './internal/growing.js';
@@ -33,8 +34,6 @@ interface Row {
   readonly info: { readonly lines: number };
 }
 
-const OP = 'readCsv';
-
 /**
  * Reads a table of numbers; empty lines are skipped, spaces around cells are dropped, gzip is unpacked.
  *
@@ -44,12 +43,13 @@ const OP = 'readCsv';
  *   `details` then holds path, line (counted from 1, the header included) and column.
  */
 export async function readCsv(source: Source, options: CsvOptions = {}): Promise<CsvTable> {
-  const table = new TableBuilder(source, options);
+  const op = 'readCsv';
+  const table = new TableBuilder(op, source, options);
   const parser = newParser(source, options);
   // What the consumer throws is kept: the pipeline may reject with the abort of an earlier stage instead.
   let failure: unknown;
   try {
-    await pipeline(Readable.from(pieces(OP, source)), parser, async (rows: AsyncIterable<Row>) => {
+    await pipeline(Readable.from(pieces(op, source)), parser, async (rows: AsyncIterable<Row>) => {
       try {
         for await (const { record, info } of rows) table.add(record, info.lines);
       } catch (error) {
@@ -58,7 +58,7 @@ export async function readCsv(source: Source, options: CsvOptions = {}): Promise
       }
     });
   } catch (error) {
-    throw csvFailure(source, failure ?? error);
+    throw csvFailure(op, source, failure ?? error);
   }
   return table.finish();
 }
@@ -74,10 +74,10 @@ function newParser(source: Source, options: CsvOptions) {
   });
 }
 
-function csvFailure(source: Source, cause: unknown): unknown {
+function csvFailure(op: string, source: Source, cause: unknown): unknown {
   if (!(cause instanceof CsvError)) return cause;
   const message = `Expected well-formed CSV in ${sourceName(source)}, received: ${cause.message}`;
-  return malformed(OP, source, message, { line: cause.lines, cause });
+  return malformed(op, source, message, { line: cause.lines, cause });
 }
 
 export interface CsvBlockOptions extends CsvOptions {
@@ -99,29 +99,30 @@ export async function* csvBlocks(
   options: CsvBlockOptions = {},
 ): AsyncGenerator<{ x: DataArray; y?: DataArray }> {
   const { rows = 4096 } = options;
+  const op = 'csvBlocks';
   if (!Number.isInteger(rows) || rows < 1)
-    throw new DomainError('csvBlocks', `Expected a whole number rows >= 1, received ${rows}`);
-  const table = new TableBuilder(source, options);
+    throw new DomainError(op, `Expected a whole number rows >= 1, received ${rows}`);
+  const table = new TableBuilder(op, source, options);
   const index = options.classes && new Map(options.classes.map((name, k) => [name, k]));
   const block = (): { x: DataArray; y?: DataArray } => {
     const { labels, classes, columns: _, ...x } = table.finish(index);
     if (!labels) return { x };
     if (!classes) return { x, y: labels };
-    throw malformed(OP, source, `Expected labels that are numbers in ${sourceName(source)}, received ${classes[0]}`, {
+    throw malformed(op, source, `Expected labels that are numbers in ${sourceName(source)}, received ${classes[0]}`, {
       hint: 'name the classes: { classes: [...] }',
     });
   };
   try {
     // A failure upstream destroys the parser with its error, which ends the loop.
-    const records = pipelineOf(Readable.from(pieces(OP, source)), newParser(source, options), () => {});
+    const records = pipelineOf(Readable.from(pieces(op, source)), newParser(source, options), () => {});
     for await (const { record, info } of records as AsyncIterable<Row>) {
       table.add(record, info.lines);
       if (table.rows === rows) yield block();
     }
   } catch (error) {
-    throw csvFailure(source, error);
+    throw csvFailure(op, source, error);
   }
-  if (table.rows > 0 || !table.emptied) yield block();
+  if (table.rows > 0 || table.given === 0) yield block();
 }
 
 const notFinite = /^[+-]?(nan|inf(inity)?)$/i;
@@ -139,10 +140,11 @@ class TableBuilder {
   private labels: string[] = [];
   /** Rows since the last `finish`. */
   rows = 0;
-  /** `finish` has given rows away. */
-  emptied = false;
+  /** Rows that `finish` has given away. */
+  given = 0;
 
   constructor(
+    private readonly op: string,
     private readonly source: Source,
     private readonly options: CsvOptions,
   ) {
@@ -154,7 +156,7 @@ class TableBuilder {
     if (this.width === 0 && this.open(record)) return;
     if (record.length !== this.width) {
       throw malformed(
-        OP,
+        this.op,
         this.source,
         `Expected ${this.width} cells at line ${line} of ${sourceName(this.source)}, as in the first row, received ${record.length}`,
         { line },
@@ -179,17 +181,17 @@ class TableBuilder {
     const { rows } = this;
     if (rows === 0) {
       throw malformed(
-        OP,
+        this.op,
         this.source,
         `Expected at least one row of data in ${sourceName(this.source)}, received none`,
       );
     }
     const table = { data: this.features.take(), shape: [rows, columns.length], dtype: this.dtype, columns };
-    const labels = this.labels;
+    const { labels, given } = this;
     this.labels = [];
     this.rows = 0;
-    this.emptied = true;
-    return this.labelAt >= 0 ? { ...table, ...this.encodeLabels(labels, classes) } : table;
+    this.given += rows;
+    return this.labelAt >= 0 ? { ...table, ...this.encodeLabels(labels, given, classes) } : table;
   }
 
   /** Learns the columns from the first row. Returns whether that row is the header. */
@@ -203,7 +205,7 @@ class TableBuilder {
       this.labelAt = typeof label === 'string' ? this.names.indexOf(label) : label < 0 ? label + this.width : label;
       if (!Number.isInteger(this.labelAt) || this.labelAt < 0 || this.labelAt >= this.width) {
         throw new DomainError(
-          OP,
+          this.op,
           `Expected the label to be one of the ${this.width} columns, received ${JSON.stringify(label)}`,
           {
             hint: `the columns are ${this.names.slice(0, 12).join(', ')}${this.width > 12 ? ', ...' : ''}`,
@@ -215,20 +217,22 @@ class TableBuilder {
     return isHeader;
   }
 
-  /** Numbers stay numbers; otherwise each distinct text becomes a class. */
+  /** Numbers stay numbers; otherwise each distinct text becomes a class. Errors count rows from `firstRow` on. */
   private encodeLabels(
     texts: readonly string[],
+    firstRow: number,
     known?: ReadonlyMap<string, number>,
   ): { labels: DataArray; classes?: readonly string[] } {
     const shape = [texts.length];
     if (known) {
-      const unknown = texts.find((text) => !known.has(text));
-      if (unknown !== undefined) {
+      const unknown = texts.findIndex((text) => !known.has(text));
+      if (unknown >= 0) {
         throw malformed(
-          OP,
+          this.op,
           this.source,
-          `Expected labels out of ${[...known.keys()].join(', ')}, received ${unknown}`,
+          `Expected labels out of ${[...known.keys()].join(', ')}, received ${texts[unknown]}`,
           {
+            row: firstRow + unknown + 1,
             column: this.names[this.labelAt],
           },
         );
@@ -237,18 +241,18 @@ class TableBuilder {
     }
     const numbers = texts.map((text) => parseDecimal(text, this.dtype));
     if (!numbers.includes(undefined)) {
-      const data = this.dtype === 'float32' ? new Float32Array(shape[0]) : new Float64Array(shape[0]);
+      const data = allocate(this.dtype, texts.length);
       data.set(numbers as number[]);
       return { labels: { data, shape, dtype: this.dtype } };
     }
     const missing = texts.findIndex((text) => notFinite.test(text));
     if (missing >= 0) {
       throw malformed(
-        OP,
+        this.op,
         this.source,
         `Expected labels that are finite numbers or class names, received ${texts[missing]}`,
         {
-          row: missing + 1,
+          row: firstRow + missing + 1,
           column: this.names[this.labelAt],
         },
       );
@@ -262,7 +266,7 @@ class TableBuilder {
   private badCell(cell: string, column: number, line: number, expected: string): DomainError {
     const name = this.names[column];
     return malformed(
-      OP,
+      this.op,
       this.source,
       `Expected ${expected} at line ${line}, column ${column + 1} (${name}) of ${sourceName(this.source)}, received ${JSON.stringify(cell)}`,
       { line, column: name, received: cell },

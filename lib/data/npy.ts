@@ -18,7 +18,6 @@ import {
   sourceName,
 } from './internal/source.js';
 
-const READ = 'readNpy';
 const WRITE = 'writeNpy';
 
 /** A dtype that is read: the array that holds the file's elements, and the dtype they become. */
@@ -59,10 +58,11 @@ interface Header {
  *   an i8 element outside int32, a bool that is neither 0 nor 1, or data shorter or longer than the shape says.
  */
 export async function readNpy(source: Source): Promise<DataArray> {
-  const file = await RandomAccess.open(READ, source);
+  const op = 'readNpy';
+  const file = await RandomAccess.open(op, source);
   try {
-    const { header, format } = await open(file, source);
-    let data = await readData(file, source, format, sizeOf(header.shape), header.start);
+    const { header, format } = await open(op, file, source);
+    let data = await readData(op, file, source, format, sizeOf(header.shape), header.start);
     if (header.fortran && header.shape.length > 1) data = await toRowMajor(data, header.shape);
     return { data, shape: header.shape, dtype: format.dtype };
   } finally {
@@ -71,14 +71,14 @@ export async function readNpy(source: Source): Promise<DataArray> {
 }
 
 /** Header and format, after checks of dtype and size. */
-async function open(file: RandomAccess, source: Source): Promise<{ header: Header; format: Format }> {
-  const header = await readHeader(file, source);
+async function open(op: string, file: RandomAccess, source: Source): Promise<{ header: Header; format: Format }> {
+  const header = await readHeader(op, file, source);
   const format = formats[header.descr];
   if (!format) {
     const hint = "save it with x.astype('<f4') or another dtype of the list";
     const names = Object.keys(formats).join(', ');
     throw malformed(
-      READ,
+      op,
       source,
       `Expected a dtype out of ${names} in ${sourceName(source)}, received ${header.descr}`,
       { hint },
@@ -88,7 +88,7 @@ async function open(file: RandomAccess, source: Source): Promise<{ header: Heade
   if (file.size !== expected) {
     const verdict = file.size < expected ? 'it is truncated' : 'it has bytes too many';
     throw malformed(
-      READ,
+      op,
       source,
       `Expected ${expected} bytes for shape ${showShape(header.shape)} in ${sourceName(source)}, received ${file.size}: ${verdict}`,
     );
@@ -98,6 +98,7 @@ async function open(file: RandomAccess, source: Source): Promise<{ header: Heade
 
 /** `count` elements from `position`, in the dtype that they become. */
 async function readData(
+  op: string,
   file: RandomAccess,
   source: Source,
   format: Format,
@@ -106,8 +107,8 @@ async function readData(
 ): Promise<TypedArray> {
   const buffer = new ArrayBuffer(count * format.bytes);
   await file.read(new Uint8Array(buffer), position);
-  const data = format.view ? await narrow(format.view(buffer), source) : viewOf(format.dtype, buffer);
-  if (data instanceof Uint8Array) await checkBools(READ, source, sourceName(source), data);
+  const data = format.view ? await narrow(op, format.view(buffer), source) : viewOf(format.dtype, buffer);
+  if (data instanceof Uint8Array) await checkBools(op, source, sourceName(source), data);
   return data;
 }
 
@@ -156,7 +157,7 @@ export async function* npyBlocks(source: Source, options: { readonly rows?: numb
     throw new DomainError(op, `Expected a whole number rows >= 1, received ${rows}`);
   const file = await RandomAccess.open(op, source);
   try {
-    const { header, format } = await open(file, source);
+    const { header, format } = await open(op, file, source);
     const [count] = header.shape;
     if (count === undefined || (header.fortran && header.shape.length > 1)) {
       const received = count === undefined ? 'a scalar' : 'Fortran order, whose rows are scattered';
@@ -167,7 +168,7 @@ export async function* npyBlocks(source: Source, options: { readonly rows?: numb
     const width = sizeOf(header.shape.slice(1));
     for (let at = 0; at < count; at += rows) {
       const shape = [Math.min(rows, count - at), ...header.shape.slice(1)];
-      const data = await readData(file, source, format, sizeOf(shape), header.start + at * width * format.bytes);
+      const data = await readData(op, file, source, format, sizeOf(shape), header.start + at * width * format.bytes);
       yield { data, shape, dtype: format.dtype };
     }
   } finally {
@@ -175,27 +176,27 @@ export async function* npyBlocks(source: Source, options: { readonly rows?: numb
   }
 }
 
-async function readHeader(file: RandomAccess, source: Source): Promise<Header> {
+async function readHeader(op: string, file: RandomAccess, source: Source): Promise<Header> {
   const name = sourceName(source);
   const head = new Uint8Array(Math.min(12, file.size));
   await file.read(head, 0);
   if (head.length < 12 || Buffer.from(head.subarray(0, 6)).toString('latin1') !== '\x93NUMPY') {
     throw malformed(
-      READ,
+      op,
       source,
       `Expected the magic string of .npy in ${name}, received a file of ${file.size} bytes without it`,
     );
   }
   const major = head[6];
   if (major < 1 || major > 3) {
-    throw malformed(READ, source, `Expected .npy version 1, 2 or 3 in ${name}, received ${major}`);
+    throw malformed(op, source, `Expected .npy version 1, 2 or 3 in ${name}, received ${major}`);
   }
   const view = new DataView(head.buffer);
   const [lengthAt, length] = major === 1 ? [10, view.getUint16(8, true)] : [12, view.getUint32(8, true)];
   const start = lengthAt + length;
   if (start > file.size) {
     throw malformed(
-      READ,
+      op,
       source,
       `Expected a header of ${length} bytes in ${name}, received ${file.size - lengthAt}: it is truncated`,
     );
@@ -208,7 +209,7 @@ async function readHeader(file: RandomAccess, source: Source): Promise<Header> {
   const dims = /'shape'\s*:\s*\(([\d\s,L]*)\)/.exec(text)?.[1];
   if (descr === undefined || fortran === undefined || dims === undefined) {
     throw malformed(
-      READ,
+      op,
       source,
       `Expected descr, fortran_order and shape in the header of ${name}, received ${JSON.stringify(text.trim())}`,
     );
@@ -217,17 +218,17 @@ async function readHeader(file: RandomAccess, source: Source): Promise<Header> {
     .split(',')
     .filter((dim) => dim.trim() !== '')
     .map((dim) => Number.parseInt(dim, 10));
-  return { descr, fortran: fortran === 'True', shape: checkShape(READ, shape), start };
+  return { descr, fortran: fortran === 'True', shape: checkShape(op, shape), start };
 }
 
 const STEP = 1 << 18;
 
-async function narrow(wide: Integers, source: Source): Promise<Int32Array> {
+async function narrow(op: string, wide: Integers, source: Source): Promise<Int32Array> {
   const data = new Int32Array(wide.length);
   for (let k = 0; k < wide.length; k++) {
     const value = Number(wide[k]);
     if (value !== (value | 0)) {
-      throw malformed(READ, source, `Expected elements that fit int32 in ${sourceName(source)}, received ${value}`, {
+      throw malformed(op, source, `Expected elements that fit int32 in ${sourceName(source)}, received ${value}`, {
         element: k,
       });
     }

@@ -2,6 +2,7 @@
 import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
 import yauzl from 'yauzl';
 import yazl from 'yazl';
@@ -29,7 +30,7 @@ export async function readNpz(source: Source): Promise<Map<string, DataArray>> {
     const zip =
       source instanceof Uint8Array
         ? await yauzl.fromBufferPromise(Buffer.from(source.buffer, source.byteOffset, source.byteLength), options)
-        : await yauzl.openPromise(source instanceof URL ? source.pathname : source, options);
+        : await yauzl.openPromise(source instanceof URL ? fileURLToPath(source) : source, options);
     try {
       for await (const entry of zip.eachEntry()) {
         member = entry.fileName;

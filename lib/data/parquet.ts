@@ -88,6 +88,7 @@ async function describe(
   const range = (rowStart: number, rowEnd: number): ColumnSource => ({
     names,
     rows: rowEnd - rowStart,
+    firstRow: rowStart,
     column: async (name) => {
       let cells: unknown[] = [];
       const onComplete = (rows: unknown[][]): void => {

@@ -1,7 +1,7 @@
 /** Shuffled batches out of a stream of row blocks, through a buffer of bounded size. */
-import { allocate } from '../core/dtype.js';
+import { allocate, type DType } from '../core/dtype.js';
 import { DomainError, ShapeError } from '../core/errors.js';
-import { sameShape, showShape, sizeOf } from '../core/types.js';
+import { type Shape, sameShape, showShape, sizeOf } from '../core/types.js';
 import type { DataArray } from './data-array.js';
 import { HostRandom } from './random.js';
 
@@ -26,17 +26,26 @@ const OP = 'streamBatches';
 
 /** Rows of several arrays in memory of fixed size. */
 class Rows {
-  private readonly arrays: readonly { name: string; width: number; like: DataArray; data: DataArray['data'] }[];
+  private readonly arrays: readonly {
+    readonly name: string;
+    readonly dtype: DType;
+    /** Shape of a row. */
+    readonly inner: Shape;
+    readonly width: number;
+    readonly data: DataArray['data'];
+  }[];
   length = 0;
 
   constructor(
     block: RowBlock,
     private readonly capacity: number,
   ) {
-    this.arrays = Object.entries(block).flatMap(([name, like]) => {
-      if (!like) return [];
-      const width = sizeOf(like.shape.slice(1));
-      return [{ name, width, like, data: allocate(like.dtype, capacity * width) }];
+    this.arrays = Object.entries(block).flatMap(([name, array]) => {
+      if (!array) return [];
+      const { dtype } = array;
+      const inner = array.shape.slice(1);
+      const width = sizeOf(inner);
+      return [{ name, dtype, inner, width, data: allocate(dtype, capacity * width) }];
     });
   }
 
@@ -46,18 +55,16 @@ class Rows {
     const rows = given[0]?.[1]?.shape[0];
     const fits =
       given.length === this.arrays.length &&
-      this.arrays.every(({ name, like }) => {
+      this.arrays.every(({ name, dtype, inner }) => {
         const array = block[name];
-        return (
-          array?.dtype === like.dtype && array.shape[0] === rows && sameShape(array.shape.slice(1), like.shape.slice(1))
-        );
+        return array?.dtype === dtype && array.shape[0] === rows && sameShape(array.shape.slice(1), inner);
       });
     if (fits && rows !== undefined) return rows;
-    const show = (list: [string, DataArray | undefined][]): string =>
-      list.map(([name, array]) => `${name} ${array?.dtype}${showShape(array?.shape ?? [])}`).join(', ') || 'none';
+    const wanted = this.arrays.map(({ name, dtype, inner }) => `${name} ${dtype}[${['n', ...inner].join(', ')}]`);
+    const received = given.map(([name, array]) => `${name} ${array?.dtype}${showShape(array?.shape ?? [])}`);
     throw new ShapeError(
       OP,
-      `Expected blocks like the first, ${show(this.arrays.map(({ name, like }) => [name, like]))}, received ${show(given)}`,
+      `Expected blocks like the first, ${wanted.join(', ') || 'none'}, received ${received.join(', ') || 'none'}`,
     );
   }
 
@@ -86,9 +93,9 @@ class Rows {
     const rows = this.length;
     this.length = 0;
     return Object.fromEntries(
-      this.arrays.map(({ name, width, like, data }) => [
+      this.arrays.map(({ name, dtype, inner, width, data }) => [
         name,
-        { data: data.slice(0, rows * width), shape: [rows, ...like.shape.slice(1)], dtype: like.dtype },
+        { data: data.slice(0, rows * width), shape: [rows, ...inner], dtype },
       ]),
     );
   }

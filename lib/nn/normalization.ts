@@ -1,8 +1,6 @@
 /** Layer, batch and group normalisation. */
-import type { DeviceLike } from '../core/device.js';
-import type { DType } from '../core/dtype.js';
 import { DomainError, ShapeError } from '../core/errors.js';
-import { ones, reshape, zeros } from '../core/ops/arrays.js';
+import { type CreationOptions, ones, reshape, zeros } from '../core/ops/arrays.js';
 import { add, mul, rsqrt, square, sub } from '../core/ops/elementwise.js';
 import { mean, stopGradient } from '../core/ops/reductions.js';
 import type { Tensor } from '../core/tensor.js';
@@ -12,15 +10,8 @@ import { checkCount, checkPositive } from '../solvers/options.js';
 /** Factors and offsets behind a normalisation; both of one shape. */
 export type NormParameters = { scale: Tensor; bias: Tensor };
 
-interface InitOptions {
-  /** Default: 'float32'. */
-  readonly dtype?: DType;
-  /** Default: the default device. */
-  readonly device?: DeviceLike;
-}
-
 /** Factors 1 and offsets 0, of the shape that is normalised (layer) or [channels] (batch, group). */
-export function initNorm(shape: Shape, options: InitOptions = {}): NormParameters {
+export function initNorm(shape: Shape, options: CreationOptions = {}): NormParameters {
   return { scale: ones(shape, options), bias: zeros(shape, options) };
 }
 
@@ -84,7 +75,7 @@ function channels(op: string, { scale, bias }: NormParameters, x: Tensor, channe
 export type BatchNormState = { mean: Tensor; variance: Tensor };
 
 /** Mean 0 and variance 1. */
-export function initBatchNormState(count: number, options: InitOptions = {}): BatchNormState {
+export function initBatchNormState(count: number, options: CreationOptions = {}): BatchNormState {
   return { mean: zeros([count], options), variance: ones([count], options) };
 }
 

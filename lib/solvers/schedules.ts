@@ -2,6 +2,7 @@
  * Learning rates that change with the number of steps: traced functions of a counter, so that a changing rate is a value and
  * compiles nothing anew.
  */
+import { beside } from '../core/concrete.js';
 import { DomainError } from '../core/errors.js';
 import { full } from '../core/ops/arrays.js';
 import { add, cos, div, floor, less, minimum, mul, pow, where } from '../core/ops/elementwise.js';
@@ -112,7 +113,7 @@ export function piecewise(boundaries: readonly number[], values: readonly number
   values.forEach((value, k) => checkPositive(op, `values[${k}]`, value, { zero: true }));
   return (step) => {
     // A tensor of the counter's dtype: two numbers alone would make float32 of the rate.
-    const last: Tensor = full([], values[values.length - 1] as number, { dtype: step.dtype });
+    const last: Tensor = beside(step, () => full([], values[values.length - 1] as number, { dtype: step.dtype }));
     return boundaries.reduceRight((rest, boundary, k) => where(less(step, boundary), values[k] as number, rest), last);
   };
 }

@@ -2,7 +2,8 @@
 
 // Fills the primitive table, and gives tensors their methods.
 import '../core/index.js';
-import { numberTensor } from '../core/concrete.js';
+import { commonDevice, numberTensor } from '../core/concrete.js';
+import { onDevice } from '../core/device.js';
 import { ShapeError } from '../core/errors.js';
 import { eliminateDeadCode, type Program } from '../core/program.js';
 import { Tensor } from '../core/tensor.js';
@@ -22,15 +23,21 @@ export function asTensors(leaves: readonly TensorLike[]): Tensor[] {
   return leaves.map((leaf) => (leaf instanceof Tensor ? leaf : numberTensor(leaf)));
 }
 
-/** Traces `f` over arguments of the given structure and types. */
+/**
+ * Traces `f` over arguments of the given structure and types.
+ * @param operands  what it is traced for: tensors that `f` makes without operands of their own go where these live.
+ * @throws {DeviceError} the operands live on different devices.
+ */
 export function traceFunction(
   op: string,
   f: (...args: never[]) => unknown,
   input: TreeShape,
   types: readonly TensorType[],
+  operands: readonly Tensor[] = [],
 ): FunctionProgram {
+  const device = commonDevice(op, operands);
   const traced = trace(types, (...tracers) => {
-    const result = f(...(input.build(tracers) as never[]));
+    const result = onDevice(device, () => f(...(input.build(tracers) as never[])));
     if (result instanceof Promise) {
       result.catch(() => {});
       throw new ShapeError(op, 'Expected a function that returns tensors, received one that returns a promise', {
@@ -49,7 +56,7 @@ export function callTraced<A extends readonly unknown[], R>(op: string, f: (...a
   const { leaves, shape } = flatten(op, args);
   const tensors = asTensors(leaves);
   const types = tensors.map((value) => value.type);
-  const traced = traceFunction(op, f as unknown as (...values: never[]) => unknown, shape, types);
+  const traced = traceFunction(op, f as unknown as (...values: never[]) => unknown, shape, types, tensors);
   return traced.output.build(applyProgram(op, traced.program, [...traced.captures, ...tensors])) as R;
 }
 

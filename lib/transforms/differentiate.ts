@@ -34,6 +34,7 @@ function traceCall(op: string, f: AnyFunction, args: readonly unknown[]): Call {
     f,
     shape,
     tensors.map((value) => value.type),
+    tensors,
   );
   let start = traced.captures.length;
   const spans = args.map((arg) => {

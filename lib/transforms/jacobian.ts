@@ -1,5 +1,4 @@
 /** Jacobians, Hessians and Gauss-Newton products: what vmap and the derivatives make of each other. */
-import { beside } from '../core/concrete.js';
 import { isFloat } from '../core/dtype.js';
 import { DomainError, DTypeError } from '../core/errors.js';
 import { eye } from '../core/ops/arrays.js';
@@ -34,7 +33,7 @@ function floatLeaves(op: string, what: string, tree: unknown): Leaves {
 /** The unit vectors of the space of some tensors: [n, ...shape] for each, n the number of all their elements. */
 function unitVectors(leaves: Leaves): Tensor[] {
   const n = leaves.reduce((count, { size }) => count + size, 0);
-  const all = beside(leaves[0], () => eye(n, { dtype: leaves[0]?.dtype ?? 'float32' }));
+  const all = eye(n, { dtype: leaves[0]?.dtype ?? 'float32' });
   return cutLast(all, leaves).map((part, k) => reshape(part, [n, ...(leaves[k] as Tensor).shape]));
 }
 

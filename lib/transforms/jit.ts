@@ -30,7 +30,8 @@ interface Entry {
  * `f` must be a pure function of its arguments: it runs only while tracing. Tensors that it uses from outside are captured and
  * must stay alive; numbers from outside are fixed at their value of that time. Number arguments become float32 scalars.
  * Results come as tensors in the same structure that `f` returns, at once; reading them awaits the computation. It runs where its
- * arguments live, compiled once for each device; captured tensors must live there, too.
+ * arguments live, compiled once for each device; what `f` makes without operands is made there, and captured tensors must live
+ * there, too.
  *
  * @throws {DisposedError} an argument or a captured tensor was disposed.  {DeviceError} they live on different devices.  {TracingError} `f` used a traced value as a number.
  *   Shape and dtype errors of the operations in `f`.
@@ -105,7 +106,7 @@ function compile(
   device: Device | undefined,
 ): Entry {
   const types = tensors.map((value) => value.type);
-  const { program, captures, output } = unowned(() => traceFunction('jit', f, shape, types));
+  const { program, captures, output } = unowned(() => traceFunction('jit', f, shape, types, tensors));
   const on = device ?? commonDevice('jit', captures) ?? currentDevice();
   for (const capture of captures) {
     if (capture instanceof ConcreteTensor && capture.device !== on && !capture.weak)

@@ -37,8 +37,8 @@ export function whileLoop<T>(
   const { leaves, shape } = flatten('whileLoop', init);
   const carry = asTensors(leaves);
   const types = carry.map((value) => value.type);
-  const test = traceFunction('whileLoop', condition as AnyFunction, listShape(shape), types);
-  const step = traceFunction('whileLoop', body as AnyFunction, listShape(shape), types);
+  const test = traceFunction('whileLoop', condition as AnyFunction, listShape(shape), types, carry);
+  const step = traceFunction('whileLoop', body as AnyFunction, listShape(shape), types, carry);
   checkPredicate('whileLoop', test.program);
   checkStructure('whileLoop', 'the body to return a carry', shape, step.output);
   const results = bind(whilePrimitive, [...test.captures, ...step.captures, ...carry], {
@@ -98,6 +98,7 @@ export function scan<C, X, Y>(
     }) as AnyFunction,
     listShape(start.shape, stacked.shape),
     types,
+    [...carry, ...sequences],
   );
   const [nextCarry, y] = pair as readonly [TreeShape, TreeShape];
   checkStructure('scan', 'the body to return a carry', start.shape, nextCarry);
@@ -128,7 +129,7 @@ export function cond<A extends readonly unknown[], R>(
   const operands = asTensors(leaves);
   const types = operands.map((value) => value.type);
   const [yes, no] = [onTrue, onFalse].map((branch) =>
-    traceFunction('cond', branch as unknown as AnyFunction, shape, types),
+    traceFunction('cond', branch as unknown as AnyFunction, shape, types, [predicate, ...operands]),
   ) as [ReturnType<typeof traceFunction>, ReturnType<typeof traceFunction>];
   checkStructure('cond', 'both branches to return results', yes.output, no.output);
   const { captures, programs } = shareCaptures(yes, no);

@@ -117,7 +117,7 @@ export function vmap<A extends readonly unknown[], R>(
       const axis = at[k];
       return axis == null ? type : type.withShape(type.shape.filter((_, dim) => dim !== axis));
     });
-    const lane = traceFunction('vmap', f as unknown as (...args: never[]) => unknown, shape, lanes);
+    const lane = traceFunction('vmap', f as unknown as (...args: never[]) => unknown, shape, lanes, tensors);
     const inputs = [...lane.captures, ...tensors];
     const batched = [...lane.captures.map(() => false), ...at.map((axis) => axis !== null)];
     const where = spreadAxes('vmap', outAxes, lane.output.build(lane.program.outputs.map(() => 0)), 'outAxes');

@@ -205,6 +205,12 @@ export function initialState({ x, y, masks }: AdmmProblem, { loss, solver }: Adm
   };
 }
 
+/** The factor by which the penalty on copies changes, so that both residuals fall alike; 1 where it is not worth a factorisation. */
+export function penaltyChange(primalResidual: number, dualResidual: number): number {
+  const change = Math.min(10, Math.max(0.1, Math.sqrt(primalResidual / Math.max(dualResidual, 1e-30))));
+  return change > 1.4 || change < 0.7 ? change : 1;
+}
+
 /** The state for another penalty: v and s stay, the scaled duals λ and ν shrink by `factor`. φ no longer matches q alone. Jitted. */
 export const rescaleDuals = jit(({ q, phi, g, p, descent }: AdmmState, factor: Tensor): AdmmState => {
   const v = mul(q, phi);

@@ -4,6 +4,7 @@
  * gradient just where a network looks safest, and an attack along it would leave such rows alone.
  */
 import { scalar } from '../../core/concrete.js';
+import type { DType } from '../../core/dtype.js';
 import { full } from '../../core/ops/arrays.js';
 import {
   add,
@@ -73,7 +74,17 @@ function margin({ task, bias }: Network, parameters: NetworkParameters, x: Tenso
   return sub(sum(where(own, f, 0)), sum(max(where(own, Number.NEGATIVE_INFINITY, f), 1)));
 }
 
-type Numbers = Readonly<Record<'epsilon' | 'step' | 'low' | 'high' | 'steps', Tensor>>;
+type Numbers<T> = Readonly<Record<'epsilon' | 'step' | 'low' | 'high' | 'steps', T>>;
+
+/** The numbers of an attack as scalars, by `make`. */
+function scalarsOf(
+  { epsilon, step, low, high, steps }: Numbers<number>,
+  dtype: DType,
+  make: (value: number, dtype: DType) => Tensor,
+): Numbers<Tensor> {
+  const real = (value: number): Tensor => make(value, dtype);
+  return { epsilon: real(epsilon), step: real(step), low: real(low), high: real(high), steps: make(steps, 'int32') };
+}
 
 /** Rows of x moved from `start` along the margin's gradient, each step followed by projection. Traceable. */
 function moveRows(
@@ -82,7 +93,7 @@ function moveRows(
   x: Tensor,
   y: Tensor,
   start: Tensor,
-  { epsilon, step, low, high, steps }: Numbers,
+  { epsilon, step, low, high, steps }: Numbers<Tensor>,
 ): Tensor {
   const inside = (point: Tensor): Tensor => {
     const near = add(x, clamp(sub(point, x), neg(epsilon), epsilon));
@@ -100,7 +111,7 @@ function moveRows(
 
 const attackOf = perKey(
   (network: Network) =>
-    jit((parameters: NetworkParameters, x: Tensor, y: Tensor, start: Tensor, numbers: Numbers) =>
+    jit((parameters: NetworkParameters, x: Tensor, y: Tensor, start: Tensor, numbers: Numbers<Tensor>) =>
       moveRows(network, parameters, x, y, start, numbers),
     ),
   ({ task, bias }) => `${task}, ${bias}`,
@@ -119,15 +130,11 @@ export function adversary(
   parameters: NetworkParameters,
   x: Tensor,
   y: Tensor,
-  { seed, steps, ...numbers }: ReturnType<typeof resolveAttack>,
+  { seed, ...numbers }: ReturnType<typeof resolveAttack>,
   from: Tensor,
 ): Tensor {
-  const constant = (value: number): Tensor => full([], value, { dtype: x.dtype });
-  const scalars = {
-    ...{ epsilon: constant(numbers.epsilon), step: constant(numbers.step) },
-    ...{ low: constant(numbers.low), high: constant(numbers.high), steps: full([], steps, { dtype: 'int32' }) },
-  };
   const start = seed === undefined ? x : randomPoint(x, from, numbers.epsilon);
+  const scalars = scalarsOf(numbers, x.dtype, (value, dtype) => full([], value, { dtype }));
   return moveRows(network, parameters, x, y, start, scalars);
 }
 
@@ -153,17 +160,10 @@ export function attack(
   parameters: NetworkParameters,
   x: Tensor,
   y: Tensor,
-  { seed, steps, ...numbers }: ReturnType<typeof resolveAttack>,
+  { seed, ...numbers }: ReturnType<typeof resolveAttack>,
 ): Tensor {
   const { dtype, device } = x;
-  const constant = (value: number): Tensor => scalar(value, dtype, { device });
-  const scalars = {
-    epsilon: constant(numbers.epsilon),
-    step: constant(numbers.step),
-    low: constant(numbers.low),
-    high: constant(numbers.high),
-    steps: scalar(steps, 'int32', { device }),
-  };
+  const scalars = scalarsOf(numbers, dtype, (value, as) => scalar(value, as, { device }));
   const start = seed === undefined ? x : randomPoint(x, key(seed, { device }), numbers.epsilon);
   return attackOf({ task: network.task, bias: network.bias })(parameters, x, y, start, scalars);
 }

@@ -1,7 +1,10 @@
 /** Blocks of weights, one for each sign (v, w), class and pattern: [2, C, P, ..]. */
 import { concatenate, reshape, slice } from '../../core/ops/arrays.js';
+import { square } from '../../core/ops/elementwise.js';
 import { matmul } from '../../core/ops/linalg.js';
+import { sum } from '../../core/ops/reductions.js';
 import type { Tensor } from '../../core/tensor.js';
+import type { Work } from '../../solvers/work.js';
 
 /** The v (0) or w (1) half. */
 export function half(t: Tensor, which: 0 | 1): Tensor {
@@ -22,4 +25,12 @@ export function rowsTimes(t: Tensor, matrix: Tensor, transposeB = false): Tensor
   const k = t.shape.at(-1) as number;
   const product = matmul(reshape(t, [t.size / k, k]), matrix, { transposeB });
   return reshape(product, [...t.shape.slice(0, -1), product.shape[1] as number]);
+}
+
+/** How many blocks of weights, along the last axis, are not zero. */
+export async function countActive(here: Work, v: Tensor): Promise<number> {
+  const norms = here.run(() => sum(square(v), -1));
+  const values = await norms.data();
+  norms.dispose();
+  return values.filter((value) => value > 0).length;
 }

@@ -2,7 +2,7 @@
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { commonDevice, tensor } from '../../core/concrete.js';
 import { defaultDevice } from '../../core/device.js';
-import { AbortError, DomainError } from '../../core/errors.js';
+import { AbortError, DomainError, NumericalError } from '../../core/errors.js';
 import type { Tensor } from '../../core/tensor.js';
 import { checkCount, checkKeys } from '../../solvers/options.js';
 import { checkData, type Matrix } from './targets.js';
@@ -32,7 +32,8 @@ export interface EnumerationOptions {
  *
  * @param x  data [n, d], finite; rows of zero have bit 1 everywhere.
  * @returns bool [P, n], distinct, the empty pattern included, P ≤ `patternBound(n, d)`.
- * @throws {DomainError} more than `maxPatterns`.  {ShapeError | DTypeError} misshapen data.  {AbortError} the signal fired.
+ * @throws {DomainError} more than `maxPatterns`.  {NumericalError} a cell so thin that rounding hides whether it is empty.
+ *   {ShapeError | DTypeError} misshapen data.  {AbortError} the signal fired.
  */
 export async function enumeratePatterns(x: Matrix, options: EnumerationOptions = {}): Promise<Tensor> {
   const op = 'enumeratePatterns';
@@ -107,6 +108,7 @@ export async function cut(rows: readonly Row[], d: number, check: (count: number
 /**
  * A vector that has a positive product with every unit row, or undefined when there is none: the point of least norm in the rows' convex
  * hull, unless that is 0 (Gordan's alternative), by P. Wolfe, Finding the nearest point in a polytope, Mathematical Programming, 1976.
+ * @throws {NumericalError} rounding hides which: the nearest rows are affinely dependent to it, or the algorithm does not end.
  */
 export function insideOf(rows: readonly Row[]): Row | undefined {
   let corral = [rows.length - 1];
@@ -123,7 +125,7 @@ export function insideOf(rows: readonly Row[]): Row | undefined {
     weights = [...weights, 0];
     for (;;) {
       const affine = affineMinimiser(corral.map((k) => rows[k] as Row));
-      if (!affine) return undefined;
+      if (!affine) throw undecided();
       const blocked = affine.flatMap((value, k) => (value < 1e-14 ? [k] : []));
       if (blocked.length === 0) {
         weights = affine;
@@ -144,7 +146,15 @@ export function insideOf(rows: readonly Row[]): Row | undefined {
         point[j] = (point[j] as number) + (weights[at] as number) * value;
     });
   }
-  return undefined;
+  throw undecided();
+}
+
+function undecided(): NumericalError {
+  return new NumericalError(
+    'enumeratePatterns',
+    'Expected cells that are empty or not in float64, received one so thin that rounding hides which',
+    { hint: 'sample them instead: { patterns: 100 }' },
+  );
 }
 
 /** Weights summing to 1 of the point of least norm in the affine hull, or undefined where the points are affinely dependent. */

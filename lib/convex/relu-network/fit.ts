@@ -8,7 +8,8 @@ import type { Tensor } from '../../core/tensor.js';
 import { disposeTree, mapTree } from '../../core/tree.js';
 import type { SolverOptions } from '../../solvers/options.js';
 import type { Work } from '../../solvers/work.js';
-import { type AdmmMethod, type AdmmState, advance, initialState, rescaleDuals } from './admm.js';
+import { type AdmmMethod, type AdmmState, advance, initialState, penaltyChange, rescaleDuals } from './admm.js';
+import { countActive } from './blocks.js';
 import { feasible, interiorDirections, lowerBound, networkObjective } from './certificate.js';
 import { factorOf, type InnerSolver, type SetUp, setUp } from './inner-system.js';
 import type { LossName } from './losses.js';
@@ -93,7 +94,7 @@ export async function solveConvex(here: Work, data: ConvexProblem, settings: Con
   let certified: Omit<ConvexSolution, 'iterations' | 'converged' | 'history'> | undefined;
   let nextCertificate = Math.min(500, maxIterations);
   const report = progressOf(onProgress, maxIterations);
-  here.onEmit((_, { iteration: inner }) => report(inner as number, objective));
+  if (onProgress) here.onEmit((_, { iteration: inner }) => report(inner as number, objective));
 
   while (iteration < maxIterations) {
     const stop = Math.min(nextStop(iteration, maxIterations), nextCertificate);
@@ -131,8 +132,8 @@ export async function solveConvex(here: Work, data: ConvexProblem, settings: Con
     report(iteration, objective);
 
     if (settings.rho === undefined && isBalancingPoint(iteration) && iteration < maxIterations) {
-      const change = Math.min(10, Math.max(0.1, Math.sqrt(primalResidual / Math.max(dualResidual, 1e-30))));
-      if (change > 1.4 || change < 0.7) {
+      const change = penaltyChange(primalResidual, dualResidual);
+      if (change !== 1) {
         const [old, oldFactor] = [state, factor];
         rho *= change;
         state = on(() => rescaleDuals(old, scalar(change, data.x.dtype)));
@@ -211,7 +212,7 @@ class Certifier {
     const [rawValue, primal, lower, violation, primalResidual, dualResidual] = values;
     // Where v leaves its cones, its neurons have other patterns than the program's: a genuine network, which may be even better.
     const best = rawValue < primal ? raw : inside.v;
-    const activeNeurons = await this.countActive(best);
+    const activeNeurons = await countActive(this.here, best);
     disposeTree([rawObjective, inside.objective, inside.slack, bound, factor, refined, best === raw ? inside.v : raw]);
     const gap = primal - lower;
     const zeroTargets = primal === 0 && lower === 0;
@@ -229,12 +230,5 @@ class Certifier {
         activeNeurons,
       },
     };
-  }
-
-  private async countActive(v: Tensor): Promise<number> {
-    const norms = this.here.run(() => sum(square(v), 3));
-    const values = await norms.data();
-    norms.dispose();
-    return values.filter((value) => value > 0).length;
   }
 }

@@ -22,6 +22,7 @@ import { type Accelerated, acceleratedStep } from '../../solvers/proximal-gradie
 import type { Work } from '../../solvers/work.js';
 import { jit } from '../../transforms/jit.js';
 import { emit, whileLoop } from '../../transforms/loops.js';
+import { countActive } from './blocks.js';
 import { masked } from './inner-system.js';
 import { type LossName, losses, perKey, totalLoss } from './losses.js';
 import { type Certificate, type GroupHistoryPoint, progressOf } from './report.js';
@@ -169,7 +170,7 @@ export async function solveGroupLasso(
   const history: GroupHistoryPoint[] = [];
   let [iteration, chunk, objective] = [0, 10, Number.NaN];
   const report = progressOf(onProgress, maxIterations);
-  here.onEmit((_, { iteration: inner }) => report(inner as number, objective));
+  if (onProgress) here.onEmit((_, { iteration: inner }) => report(inner as number, objective));
   let certificate: Certificate | undefined;
   while (iteration < maxIterations) {
     const count = Math.min(chunk, maxIterations - iteration);
@@ -206,8 +207,7 @@ export async function solveGroupLasso(
     if (relativeGap <= tolerance) break;
   }
   const last = certificate as Certificate;
-  const norms = here.run(() => groupNorms(now.x));
-  const activeNeurons = (await norms.data()).filter((norm) => norm > 0).length;
+  const activeNeurons = await countActive(here, now.x);
   return {
     weights: now.x,
     objective: last.primal,

@@ -7,7 +7,6 @@
 
 import { scope, tensor } from '../../core/concrete.js';
 import { type Device, type DeviceLike, defaultDevice, toDevice } from '../../core/device.js';
-import type { TypedArray } from '../../core/dtype.js';
 import { ShapeError } from '../../core/errors.js';
 import { reshape, take, transpose } from '../../core/ops/arrays.js';
 import { greaterEqual } from '../../core/ops/elementwise.js';
@@ -194,8 +193,7 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
    * @throws {ShapeError} another number of features than in training.  {DomainError} NaN or infinity.
    */
   async decision(x: Matrix): Promise<Tensor> {
-    const features = await this.checkFeatures('ReluNetwork.predict', x);
-    return scope(() => evaluate(this.parameters, features));
+    return this.withFeatures('ReluNetwork.predict', x, (features) => evaluate(this.parameters, features));
   }
 
   /** x in the dtype of the network, on its device. */
@@ -204,15 +202,20 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
     const expected = hidden.shape[0] - (this.bias ? 1 : 0);
     const features = await checkData(op, 'x', x, hidden.device, hidden.dtype as 'float32' | 'float64');
     if (features.shape[1] !== expected) {
+      if (features !== x) features.dispose();
       throw new ShapeError(op, `Expected x with ${expected} features as in training, received ${features.type}`);
     }
     return features;
   }
 
-  /** The same with the bias column. */
-  private async checkFeatures(op: string, x: Matrix): Promise<Tensor> {
-    const features = await this.checkRaw(op, x);
-    return this.bias ? withBias(features) : features;
+  /** What `f` makes of the same with the bias column. Of all that is made on the way the result alone is left. */
+  private async withFeatures(op: string, x: Matrix, f: (features: Tensor) => Tensor): Promise<Tensor> {
+    const raw = await this.checkRaw(op, x);
+    try {
+      return scope(() => f(this.bias ? withBias(raw) : raw));
+    } finally {
+      if (raw !== x) raw.dispose();
+    }
   }
 
   /**
@@ -221,8 +224,8 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
    * @throws as `decision`.
    */
   async patterns(x: Matrix): Promise<Tensor> {
-    const features = await this.checkFeatures('ReluNetwork.patterns', x);
-    const all = scope(() => activity(this.parameters.gates ?? this.parameters.hidden, features));
+    const directions = this.parameters.gates ?? this.parameters.hidden;
+    const all = await this.withFeatures('ReluNetwork.patterns', x, (features) => activity(directions, features));
     const [width, n] = all.shape as [number, number];
     const bits = await all.data();
     const rows = new Map<string, number>();
@@ -230,19 +233,25 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
       const row = bits.subarray(j * n, (j + 1) * n);
       if (row.includes(1)) rows.set(Buffer.from(row).toString('latin1'), j);
     }
-    return take(all, tensor(Int32Array.from(rows.values()), { device: all.device }));
+    const kept = scope(() => take(all, tensor(Int32Array.from(rows.values()), { device: all.device })));
+    all.dispose();
+    return kept;
   }
 
   /** Predicted values (float [n], or [n, C] for several targets), or labels (int32 [n]). @throws as `decision`. */
   async predict(x: Matrix): Promise<Tensor> {
     const outputs = await this.decision(x);
     const [n, columns] = outputs.shape as [number, number];
-    if (this.task === 'regression') return columns === 1 ? reshape(outputs, [n]) : outputs;
-    const indices =
-      columns === 1
-        ? Array.from(await outputs.data(), (value) => (value >= 0 ? 1 : 0))
-        : Array.from((await argMax(outputs, 1).data()) as TypedArray);
-    outputs.dispose();
+    if (this.task === 'regression') {
+      if (columns > 1) return outputs;
+      const values = reshape(outputs, [n]);
+      outputs.dispose();
+      return values;
+    }
+    // Of two classes the second has the positive outputs.
+    const winners = scope(() => (columns === 1 ? greaterEqual(reshape(outputs, [n]), 0) : argMax(outputs, 1)));
+    const indices = await winners.data();
+    for (const part of [outputs, winners]) part.dispose();
     return tensor(
       Int32Array.from(indices, (index) => this.classes[index]),
       { device: this.device },
@@ -251,16 +260,17 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
 
   /** Accuracy for classification, coefficient of determination R² for regression. @throws as `decision`. */
   async score(x: Matrix, y: Matrix): Promise<number> {
-    const given = y instanceof Tensor ? y : tensor(y);
     const predicted = await this.predict(x);
+    const given = y instanceof Tensor ? y : tensor(y);
     const [truth, values] = (await Promise.all([given.data(), predicted.data()])).map((data) => Array.from(data)) as [
       number[],
       number[],
     ];
+    predicted.dispose();
+    if (given !== y) given.dispose();
     if (truth.length !== values.length) {
       throw new ShapeError('ReluNetwork.score', `Expected y with ${values.length} entries, received ${given.type}`);
     }
-    predicted.dispose();
     if (this.task === 'classification') return truth.filter((label, k) => label === values[k]).length / truth.length;
     const average = truth.reduce((total, value) => total + value, 0) / truth.length;
     const [residual, total] = truth.reduce(
@@ -278,9 +288,10 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
     const outputs = await this.decision(x);
     const targets = await this.targets('ReluNetwork.loss', y, outputs.shape[0] as number);
     const { loss, reduction } = this.report;
-    const total = await scope(() => totalLoss(loss, outputs, targets)).item();
+    const sum = scope(() => totalLoss(loss, outputs, targets));
+    const total = await sum.item();
     const rows = outputs.shape[0] as number;
-    for (const part of [outputs, targets]) part.dispose();
+    for (const part of [outputs, targets, sum]) part.dispose();
     return reduction === 'mean' ? total / rows : total;
   }
 

@@ -7,6 +7,8 @@ import type { Tensor } from '../../core/tensor.js';
 import { disposeTree } from '../../core/tree.js';
 import type { SolverOptions } from '../../solvers/options.js';
 import type { Work } from '../../solvers/work.js';
+import { penaltyChange } from './admm.js';
+import { countActive } from './blocks.js';
 import type { LossName } from './losses.js';
 import { type AdmmHistoryPoint, type Certificate, progressOf } from './report.js';
 import {
@@ -84,7 +86,7 @@ export async function solveRobust(
   let bound = 0;
   let [iteration, chunk, relativeGap, kktResidual] = [0, 10, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   const report = progressOf(onProgress, maxIterations);
-  here.onEmit((_, { iteration: inner }) => report(inner as number, best?.primal ?? Number.NaN));
+  if (onProgress) here.onEmit((_, { iteration: inner }) => report(inner as number, best?.primal ?? Number.NaN));
   while (iteration < maxIterations) {
     const count = Math.min(chunk, maxIterations - iteration);
     const [before, done] = [state, iteration];
@@ -122,8 +124,8 @@ export async function solveRobust(
     report(iteration, best.primal);
     if (relativeGap <= tolerance) break;
     if (settings.rho === undefined && chunk < LONGEST_CHUNK) {
-      const change = Math.min(10, Math.max(0.1, Math.sqrt(primalResidual / Math.max(dualResidual, 1e-30))));
-      if (change > 1.4 || change < 0.7) {
+      const change = penaltyChange(primalResidual, dualResidual);
+      if (change !== 1) {
         const [old, oldFactor] = [state, factor];
         rho *= change;
         state = await on(() => rescaleRobust(old, scalar(change, 'float64')));
@@ -134,8 +136,7 @@ export async function solveRobust(
     chunk = Math.min(LONGEST_CHUNK, iteration);
   }
   const { v, primal, worst } = best as NonNullable<typeof best>;
-  const norms = here.run(() => sum(v.square(), 3));
-  const activeNeurons = (await norms.data()).filter((norm) => norm > 0).length;
+  const activeNeurons = await countActive(here, v);
   return {
     v,
     objective: primal,

@@ -1,5 +1,5 @@
 /** Data at the door: what `fit` accepts, checked, and in the form that the solvers use. */
-import { beside, ConcreteTensor, tensor } from '../../core/concrete.js';
+import { beside, ConcreteTensor, scope, tensor } from '../../core/concrete.js';
 import type { Device } from '../../core/device.js';
 import { isFloat } from '../../core/dtype.js';
 import { DomainError, DTypeError, ShapeError } from '../../core/errors.js';
@@ -44,7 +44,7 @@ export async function checkData(
 }
 
 async function checkFinite(op: string, name: string, values: Tensor): Promise<void> {
-  const finite = all(isFinite(values));
+  const finite = scope(() => all(isFinite(values)));
   const ok = await finite.item();
   finite.dispose();
   if (ok) return;
@@ -129,6 +129,7 @@ export async function targetsOf(
     throw new ShapeError(op, `Expected y with ${expected} for each of the ${n} rows of x, received ${given.type}`);
   }
   const values = await given.data();
+  if (given !== targets) given.dispose();
   if (classes.length === 0) return tensor(Float64Array.from(values), { dtype, device, shape: [n, outputs] });
   const unknown = values.findIndex((label) => !classes.includes(label));
   if (unknown >= 0) {

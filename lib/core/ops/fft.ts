@@ -3,7 +3,7 @@
  * so that transforms of functions (`jit`, `grad`, `vmap`) take and return it.
  */
 import { beside } from '../concrete.js';
-import { isFloat } from '../dtype.js';
+import { checkDType, isFloat } from '../dtype.js';
 import { DomainError, DTypeError, ShapeError } from '../errors.js';
 import { fft as transformLines } from '../primitives/fft.js';
 import * as lax from '../primitives/lax.js';
@@ -150,7 +150,7 @@ export function irfft(x: Tensor | Complex, axis = -1, options: InverseRealFftOpt
   const half = Math.floor(length / 2) + 1;
   const shape = re.shape.map((dim, k) => (k === along ? half : dim));
   const place = beside(re, () => lax.iota(TensorType.of('int32', shape), along));
-  const doubled = lax.less(mul(place, -1), 0);
+  const doubled = lax.greater(place, 0);
   const weight = (part: Tensor): Tensor => {
     const kept = resized(part, along, half);
     const inner = length % 2 === 0 ? where(lax.less(place, length / 2), mul(kept, 2), kept) : mul(kept, 2);
@@ -164,15 +164,34 @@ export interface FrequencyOptions extends CreationOptions {
   readonly spacing?: number;
 }
 
-/** The frequencies of the results of `fft`, [0, 1, .., -2, -1] / (n spacing). @throws {ShapeError} n is not a whole number >= 0. */
-export function fftFreq(n: number, { spacing = 1, ...made }: FrequencyOptions = {}): Tensor {
+/** Options with their defaults. @throws as `fftFreq`. */
+function checkFrequencies(op: string, n: number, least: number, { spacing = 1, ...made }: FrequencyOptions) {
+  if (!Number.isSafeInteger(n) || n < least)
+    throw new ShapeError(op, `Expected a whole number n >= ${least}, received ${n}`);
+  if (!Number.isFinite(spacing) || spacing === 0)
+    throw new DomainError(op, `Expected a finite spacing other than 0, received ${spacing}`);
+  const dtype = checkDType(op, made.dtype ?? 'float32');
+  if (!isFloat(dtype)) throw new DTypeError(op, `Expected dtype 'float32' or 'float64', received '${dtype}'`);
+  return { spacing, made: { ...made, dtype } };
+}
+
+/**
+ * The frequencies of the results of `fft`, [0, 1, .., -2, -1] / (n spacing): [n], float.
+ * @throws {ShapeError} n is not a whole number >= 0.  {DomainError} spacing is 0 or not finite.  {DTypeError} not a float dtype.
+ */
+export function fftFreq(n: number, options: FrequencyOptions = {}): Tensor {
+  const { spacing, made } = checkFrequencies('fftFreq', n, 0, options);
   const positive = Math.ceil(n / 2);
   const order = [arange(positive, made), add(arange(n - positive, made), positive - n)];
   return div(concatenate(order), n * spacing);
 }
 
-/** The frequencies of the results of `rfft`, [0, 1, .., ⌊n/2⌋] / (n spacing). @throws {ShapeError} n is not a whole number >= 0. */
-export function rfftFreq(n: number, { spacing = 1, ...made }: FrequencyOptions = {}): Tensor {
+/**
+ * The frequencies of the results of `rfft`, [0, 1, .., ⌊n/2⌋] / (n spacing): [⌊n/2⌋ + 1], float.
+ * @throws {ShapeError} n is not a whole number >= 1; otherwise as `fftFreq`.
+ */
+export function rfftFreq(n: number, options: FrequencyOptions = {}): Tensor {
+  const { spacing, made } = checkFrequencies('rfftFreq', n, 1, options);
   return div(arange(Math.floor(n / 2) + 1, made), n * spacing);
 }
 

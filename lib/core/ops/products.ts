@@ -2,12 +2,11 @@
 import { beside } from '../concrete.js';
 import { ShapeError } from '../errors.js';
 import * as lax from '../primitives/lax.js';
-import { identity } from '../primitives/matrices.js';
 import type { Tensor } from '../tensor.js';
 import { commonDType } from '../tracing.js';
-import { checkAxes, checkAxis, sizeOf } from '../types.js';
+import { checkAxes, checkAxis, sizeOf, TensorType } from '../types.js';
 import { reshape } from './arrays.js';
-import { mul } from './elementwise.js';
+import { mul, where } from './elementwise.js';
 import { sum } from './reductions.js';
 
 /**
@@ -87,15 +86,14 @@ export function diagonal(x: Tensor): Tensor {
   );
 }
 
-/** Matrices [.., n, n] with x [.., n] on the diagonal and zeros elsewhere, float. @throws {ShapeError} a scalar. */
+/** Matrices [.., n, n] with x [.., n] on the diagonal and zeros elsewhere. @throws {ShapeError} a scalar. */
 export function diag(x: Tensor): Tensor {
   if (x.rank === 0) throw new ShapeError('diag', `Expected vectors, received ${x.type}`);
   const n = x.shape[x.rank - 1] as number;
-  const type = x.type.withShape([...x.shape, n]);
-  return mul(
-    reshape(x, [...x.shape, 1]),
-    beside(x, () => identity(type)),
-  );
+  const index = TensorType.of('int32', [n, n]);
+  // Chosen, not multiplied: 0 times an infinity is no zero.
+  const mask = beside(x, () => lax.equal(lax.iota(index, 0), lax.iota(index, 1)));
+  return where(mask, reshape(x, [...x.shape, 1]), x.dtype === 'bool' ? false : 0);
 }
 
 /** Sum of the main diagonal of matrices [.., m, n]: [..]. @throws {ShapeError} not matrices. */

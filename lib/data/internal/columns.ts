@@ -1,4 +1,5 @@
 /** Named columns of a columnar file as a table of features and labels. */
+import { allocate } from '../../core/dtype.js';
 import { DomainError } from '../../core/errors.js';
 import type { CsvTable } from '../csv.js';
 import type { DataArray } from '../data-array.js';
@@ -17,6 +18,8 @@ export interface ColumnOptions {
 export interface ColumnSource {
   readonly names: readonly string[];
   readonly rows: number;
+  /** Rows of the file before these, which errors count from. Default: 0. */
+  readonly firstRow?: number;
   column(name: string): Promise<ArrayLike<unknown>>;
 }
 
@@ -38,6 +41,7 @@ async function numbers(
   source: Source,
   name: string,
   values: ArrayLike<unknown>,
+  firstRow: number,
   dtype: 'float32' | 'float64',
   put: (row: number, value: number) => void,
 ): Promise<void> {
@@ -50,8 +54,8 @@ async function numbers(
       throw malformed(
         op,
         source,
-        `Expected a finite ${dtype} number at row ${row + 1}, column ${name} of ${sourceName(source)}, received ${received}`,
-        { row: row + 1, column: name, received: cell },
+        `Expected a finite ${dtype} number at row ${firstRow + row + 1}, column ${name} of ${sourceName(source)}, received ${received}`,
+        { row: firstRow + row + 1, column: name, received: cell },
       );
     }
     put(row, value);
@@ -67,6 +71,7 @@ export async function tableOf(
   options: ColumnOptions,
 ): Promise<CsvTable> {
   const { label, dtype = 'float32' } = options;
+  const { firstRow = 0 } = from;
   if (dtype !== 'float32' && dtype !== 'float64') {
     throw new DomainError(op, `Expected dtype 'float32' or 'float64', received '${String(dtype)}'`);
   }
@@ -75,18 +80,17 @@ export async function tableOf(
   if (from.rows === 0) {
     throw malformed(op, source, `Expected at least one row of data in ${sourceName(source)}, received none`);
   }
-  const allocate = (length: number) => (dtype === 'float32' ? new Float32Array(length) : new Float64Array(length));
   const width = columns.length;
-  const data = allocate(from.rows * width);
+  const data = allocate(dtype, from.rows * width);
   for (const [k, name] of columns.entries()) {
     const values = await from.column(name);
-    await numbers(op, source, name, values, dtype, (row, value) => {
+    await numbers(op, source, name, values, firstRow, dtype, (row, value) => {
       data[row * width + k] = value;
     });
   }
   const table = { data, shape: [from.rows, width], dtype, columns };
   if (label === undefined) return table;
-  return { ...table, ...(await labelsOf(op, source, label, await from.column(label), dtype)) };
+  return { ...table, ...(await labelsOf(op, source, label, await from.column(label), firstRow, dtype)) };
 }
 
 async function labelsOf(
@@ -94,12 +98,13 @@ async function labelsOf(
   source: Source,
   name: string,
   values: ArrayLike<unknown>,
+  firstRow: number,
   dtype: 'float32' | 'float64',
 ): Promise<{ labels: DataArray; classes?: readonly string[] }> {
   const shape = [values.length];
   if (typeof values[0] !== 'string') {
-    const data = dtype === 'float32' ? new Float32Array(values.length) : new Float64Array(values.length);
-    await numbers(op, source, name, values, dtype, (row, value) => {
+    const data = allocate(dtype, values.length);
+    await numbers(op, source, name, values, firstRow, dtype, (row, value) => {
       data[row] = value;
     });
     return { labels: { data, shape, dtype } };
@@ -109,9 +114,9 @@ async function labelsOf(
     throw malformed(
       op,
       source,
-      `Expected a label at row ${row + 1}, column ${name} of ${sourceName(source)}, received ${String(cell)}`,
+      `Expected a label at row ${firstRow + row + 1}, column ${name} of ${sourceName(source)}, received ${String(cell)}`,
       {
-        row: row + 1,
+        row: firstRow + row + 1,
         column: name,
       },
     );
