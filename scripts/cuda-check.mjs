@@ -6,7 +6,7 @@
  *   --quick   of each family's .cu files the first only: what `npm test` has time for
  */
 import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -37,12 +37,13 @@ await main(async () => {
   const { nvcc, folders } = cudaIncludes();
   const includes = ['-std=c++17', '-I.', ...folders.flatMap((folder) => ['-isystem', folder])];
   const device = ['-arch=sm_80', '-Werror=all-warnings', '-fmad=false', '--cuda'];
+  const scratch = mkdtempSync(join(tmpdir(), 'cuda-check-'));
   const all = sources('native/kernels', /\.cu$/);
   const kernels = values.quick ? firstOfEach(all) : all;
   const jobs = [
     ...kernels.map((file, k) => [
       nvcc,
-      [...includes, ...device, file, '-o', join(tmpdir(), `cuda-check-${process.pid}-${k}.ii`)],
+      [...includes, ...device, file, '-o', join(scratch, `${k}.ii`)],
       file,
     ]),
     ...[...sources('native/kernels', /_cuda\.cc$/), ...sources('native/backend/cuda', /\.cc$/)].map((file) => [
@@ -57,6 +58,7 @@ await main(async () => {
     for (let job = queue.shift(); job; job = queue.shift()) if (!(await check(job[0], job[1]))) failed.push(job[2]);
   };
   await Promise.all(Array.from({ length: availableParallelism() }, work));
+  rmSync(scratch, { recursive: true });
   if (failed.length > 0) throw new SetupError(`The CUDA sources do not compile: ${failed.join(', ')}.`);
   console.log(`cuda:check: ${jobs.length} files`);
 });

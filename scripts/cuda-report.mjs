@@ -49,12 +49,11 @@ function instantiations(built) {
 
 /** One row for each kernel: its instantiations' worst. */
 function rows(list) {
-  const groups = Map.groupBy
-    ? Map.groupBy(list, (one) => `${one.source} ${one.kernel}`)
-    : list.reduce((map, one) => {
-        const key = `${one.source} ${one.kernel}`;
-        return map.set(key, [...(map.get(key) ?? []), one]);
-      }, new Map());
+  const groups = new Map();
+  for (const one of list) {
+    const key = `${one.source} ${one.kernel}`;
+    groups.set(key, [...(groups.get(key) ?? []), one]);
+  }
   return [...groups.values()]
     .map((group) => {
       const on = (architecture) => group.filter((one) => one.architecture === architecture);
@@ -95,7 +94,7 @@ function pageParts() {
   return [text.slice(0, from + begin.length), text.slice(from + begin.length, to), text.slice(to)];
 }
 
-/** Spills by "source kernel architecture" as a table of ours says. */
+/** Spills by "source kernel architecture" as a table of ours says; 0 where it leaves an architecture out. */
 function spills(text) {
   const known = new Map();
   for (const line of text.split('\n')) {

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { main, root } from './internal/process.mjs';
+import { main, root, SetupError } from './internal/process.mjs';
 
 await main(async () => {
   if (existsSync(join(root, 'lib'))) return;
@@ -13,6 +13,12 @@ await main(async () => {
   const { buildCuda } = await import('./internal/cuda.mjs');
   // Another compiler's new warning must not keep anybody from using the package.
   buildAddon({ werror: false, install: false });
-  const cuda = buildCuda({ werror: false });
-  if (!cuda.built) console.log(`CUDA left out: ${cuda.reason}.`);
+  try {
+    const cuda = buildCuda({ werror: false });
+    if (!cuda.built) console.log(`CUDA left out: ${cuda.reason}.`);
+  } catch (error) {
+    // The package serves without: device('cuda') then says that the library is missing.
+    if (!(error instanceof SetupError)) throw error;
+    console.error(`CUDA left out, because it could not be built: ${error.message}`);
+  }
 });

@@ -2,7 +2,7 @@
  * npm test: set-up, then every check there is. Goes on after a failing check, so that one run shows all of them.
  *
  *   npm test                   everything
- *   npm test -- ARGUMENTS...   set-up, then vitest with these arguments (file filters, -t NAME, ...) and nothing else
+ *   npm test -- ARGUMENTS...   set-up and the CUDA emulation, then vitest with these arguments (file filters, -t NAME, ...)
  *   npm test -- --device NAME [ARGUMENTS...]
  *                              the table of cases on that device (or what the arguments name); skipped, with the reason, where there is
  *                              none
@@ -84,8 +84,7 @@ const checks = [
   ['core without the inline path', () => countedVitest('queued', coreFolders, { COTANGENT_INLINE: '0' })],
   [
     'conformance and derivatives on cuda:emulated',
-    () =>
-      onDevice('cuda:emulated', () => countedVitest('emulated', deviceTests, { COTANGENT_TEST_DEVICE: 'cuda:emulated' })),
+    () => countedVitest('emulated', deviceTests, { COTANGENT_TEST_DEVICE: 'cuda:emulated' }),
   ],
   // The kernels that every machine of the architecture can run.
   [

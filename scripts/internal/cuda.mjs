@@ -57,10 +57,10 @@ export function cudaIncludes() {
 }
 
 /**
- * Builds libcotangent_cuda.so beside the addon, unless it is up to date.
+ * Builds libcotangent_cuda.so, unless it is up to date.
  *
- * @param options.architectures  As CMAKE_CUDA_ARCHITECTURES, when not all of them are wanted: where the full build is up to date, it serves.
- *   Default: sm_80, sm_90 and PTX.
+ * @param options.architectures  As CMAKE_CUDA_ARCHITECTURES, to look at what the compiler makes for some: a folder of its own, nothing beside
+ *   the addon; where the full build is up to date, it serves. Default: sm_80, sm_90 and PTX, and the library goes beside the addon.
  * @param options.werror         Whether a compiler warning is an error. Default: true.
  * @returns `{ built: true, folder }` with the folder of the objects, or `{ built: false, reason }` where CUDA is left out.
  * @throws {SetupError} the build failed.
@@ -70,16 +70,16 @@ export function buildCuda({ architectures, werror = true } = {}) {
   if (obstacle) return { built: false, reason: obstacle.reason };
   const [nvcc, cudaRoot] = [findNvcc(), librariesRoot()];
   const version = output(nvcc, ['--version']);
-  const hash = contentHash(['native/backend', 'native/kernels', 'CMakeLists.txt'], { nvcc, cudaRoot, werror, version });
+  const hash = contentHash(['native', 'CMakeLists.txt'], { nvcc, cudaRoot, werror, version });
+  const full = 'build/cuda';
   const upToDate = (folder) =>
     readStamp(stampOf(folder))?.hash === hash &&
     existsSync(join(root, folder, builtLibrary)) &&
-    existsSync(join(root, library));
-  const full = 'build/cuda';
+    (folder !== full || existsSync(join(root, library)));
   if (upToDate(full)) return { built: true, folder: full };
   const folder = architectures ? `${full}-${architectures.replaceAll(/[^\w-]+/g, '-')}` : full;
   if (upToDate(folder)) return { built: true, folder };
-  announce(`CUDA backend -> ${library}`);
+  announce(`CUDA backend -> ${folder === full ? library : join(folder, builtLibrary)}`);
   removeStamp(stampOf(folder));
   configureNative(folder, {
     COTANGENT_CUDA: 'ON',
@@ -90,7 +90,7 @@ export function buildCuda({ architectures, werror = true } = {}) {
     ...(architectures ? { COTANGENT_CUDA_ARCHITECTURES: architectures } : {}),
   });
   buildNative(folder, 'cotangent_cuda');
-  place(join(folder, builtLibrary), library);
+  if (folder === full) place(join(folder, builtLibrary), library);
   writeStamp(stampOf(folder), { hash, options: {} });
   return { built: true, folder };
 }
