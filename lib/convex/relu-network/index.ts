@@ -329,7 +329,8 @@ export class ReluNetwork<R extends ConvexReport | BaselineReport = ConvexReport 
    * @param options.device  where the network goes. Default: the default device.
    * @throws {DomainError} the folder holds no complete model of this kind.  {DeviceError} the device cannot be used.
    */
-  static async load(folder: string, { device }: { readonly device?: DeviceLike } = {}): Promise<ReluNetwork> {
+  static async load(folder: string, options: { readonly device?: DeviceLike } = {}): Promise<ReluNetwork> {
+    const { device } = options;
     const on = device === undefined ? defaultDevice() : toDevice(device);
     const { parameters, task, bias, classes, report } = await loadNetwork(folder, on);
     return new ReluNetwork(parameters, task, classes, bias, report);

@@ -16,7 +16,8 @@ import { argMax } from './reductions.js';
  * The key of a seed: a whole number from 0 to 2^53 - 1. Keys are uint32 [2]; what is drawn from one is made where it lives.
  * @param options.device  Default: the default device.
  */
-export function key(seed: number, { device }: { readonly device?: DeviceLike } = {}): Tensor {
+export function key(seed: number, options: { readonly device?: DeviceLike } = {}): Tensor {
+  const { device } = options;
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new DomainError('random.key', `Expected a seed that is a whole number from 0 to 2^53 - 1, received ${seed}`);
   }
