@@ -41,11 +41,7 @@ await main(async () => {
   const all = sources('native/kernels', /\.cu$/);
   const kernels = values.quick ? firstOfEach(all) : all;
   const jobs = [
-    ...kernels.map((file, k) => [
-      nvcc,
-      [...includes, ...device, file, '-o', join(scratch, `${k}.ii`)],
-      file,
-    ]),
+    ...kernels.map((file, k) => [nvcc, [...includes, ...device, file, '-o', join(scratch, `${k}.ii`)], file]),
     ...[...sources('native/kernels', /_cuda\.cc$/), ...sources('native/backend/cuda', /\.cc$/)].map((file) => [
       process.env.CXX ?? 'c++',
       [...includes, '-Wall', '-Wextra', '-Werror', '-fsyntax-only', file],

@@ -2,18 +2,21 @@
  * npm run cuda:report: compiles the CUDA backend with nvcc and prints, for each kernel and architecture, registers, shared
  * memory, spills and theoretical occupancy.
  *
- *   --write    put the table into docs/cuda-kernels.md
- *   --check    fail when a kernel spills more than the table there says
+ *   --write    put the table into docs/cuda-kernels.md, with a hash of each source that it was made from
+ *   --check    fail when a kernel spills more than the table there says; compiles what has changed since it was written, and nothing else
  *   --architectures LIST
  *              as CMAKE_CUDA_ARCHITECTURES, such as 90. Default: sm_80, sm_90 and PTX
  *   --json     one object for each instantiation instead of the table
  *
  * cuBLAS and cuSOLVER are the toolkit's, those in COTANGENT_CUDA_ROOT, or what `npm run cuda:libraries` installed.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { buildCuda } from './internal/cuda.mjs';
+import { buildCuda, cudaIncludes, cudaObstacle } from './internal/cuda.mjs';
+import { fingerprint } from './internal/fingerprint.mjs';
 import { main, output, root, SetupError } from './internal/process.mjs';
 
 const page = join(root, 'docs/cuda-kernels.md');
@@ -34,8 +37,12 @@ function occupancy({ architecture, block, registers: each, shared }) {
   return (Math.min(blocks, Math.floor(warps / perBlock), byRegisters, byShared) * perBlock) / warps;
 }
 
-function instantiations(built) {
-  const folder = join(root, built);
+const kernelFolder = 'native/kernels';
+/** Relative to the folder of the kernels, as the table names them. */
+const sources = () => readdirSync(join(root, kernelFolder), { recursive: true }).filter((name) => name.endsWith('.cu'));
+
+/** What nvcc said of the objects in a folder that mirrors that of the kernels. */
+function instantiations(folder) {
   const files = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.cu.o.kernels.json'));
   return files.flatMap((file) => {
     const source = `${/kernels\/(.*)\.cu\.o/.exec(file)?.[1] ?? file}.cu`;
@@ -81,6 +88,49 @@ function rows(list) {
     .sort((a, b) => `${a[0]} ${a[1]}`.localeCompare(`${b[0]} ${b[1]}`));
 }
 
+/** Hashes by source, as the page keeps them behind the table. */
+const hashLine = () =>
+  `<!-- made from: ${sources()
+    .sort()
+    .map((source) => `${source} ${fingerprint(join(kernelFolder, source))}`)
+    .join(', ')} -->`;
+
+function knownHashes(text) {
+  const list = /<!-- made from: (.*) -->/.exec(text)?.[1] ?? '';
+  return new Map(list.split(', ').map((entry) => entry.split(' ')));
+}
+
+/** Compiles these sources for both architectures, as CMake would; what nvcc says of them. */
+async function compiled(changed) {
+  const { nvcc, folders } = cudaIncludes();
+  const scratch = mkdtempSync(join(tmpdir(), 'cuda-report-'));
+  const codes = ['80', '90'].flatMap((code) => ['-gencode', `arch=compute_${code},code=sm_${code}`]);
+  const flags = ['-O3', '-DNDEBUG', '-std=c++17', '-fmad=false', '-I.', ...folders.flatMap((at) => ['-isystem', at])];
+  const failed = [];
+  const queue = [...changed];
+  const work = async () => {
+    for (let source = queue.shift(); source; source = queue.shift()) {
+      const object = join(scratch, kernelFolder, `${source}.o`);
+      mkdirSync(dirname(object), { recursive: true });
+      const args = [...flags, ...codes, '-c', join(kernelFolder, source), '-o', object];
+      const launcher = join(root, 'scripts/internal/nvcc.mjs');
+      const child = spawn(process.execPath, [launcher, nvcc, ...args], {
+        cwd: root,
+        stdio: ['ignore', 'inherit', 'inherit'],
+      });
+      const code = await new Promise((resolve) => child.on('close', resolve));
+      if (code !== 0) failed.push(source);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: availableParallelism() }, work));
+    if (failed.length > 0) throw new SetupError(`The CUDA sources do not compile: ${failed.join(', ')}.`);
+    return instantiations(scratch);
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+}
+
 const head = [
   '| source | kernel | block | instances | sm_80: registers | shared | spills | occupancy | sm_90: registers | shared | spills | occupancy |',
   '|---|---|---|---|---|---|---|---|---|---|---|---|',
@@ -107,32 +157,36 @@ function spills(text) {
   return known;
 }
 
-function check(list) {
-  const allowed = spills(pageParts()[1]);
-  const worse = [...spills(table(list))].filter(([key, bytes]) => bytes > (allowed.get(key) ?? 0));
-  if (worse.length === 0) return console.log(`cuda:report: ${list.length} instantiations, no new spill`);
+async function check() {
+  const [, page] = pageParts();
+  const hashes = knownHashes(page);
+  const all = sources();
+  const changed = all.filter((source) => hashes.get(source) !== fingerprint(join(kernelFolder, source)));
+  const obstacle = changed.length > 0 && cudaObstacle();
+  if (obstacle) return console.log(`cuda:report: CUDA left out: ${obstacle.reason}`);
+  const allowed = spills(page);
+  const worse = [...spills(table(await compiled(changed)))].filter(([key, bytes]) => bytes > (allowed.get(key) ?? 0));
+  const told = `cuda:report: ${all.length - changed.length} sources as the table knows them, ${changed.length} compiled`;
+  if (worse.length === 0) return console.log(`${told}, no new spill`);
   const lines = worse.map(([key, bytes]) => `  ${key}: ${bytes} bytes, ${allowed.get(key) ?? 0} before`);
   throw new SetupError(
     `Kernels spill registers that did not before:\n${lines.join('\n')}\nMend them, or explain and run npm run cuda:report -- --write.`,
   );
 }
 
-await main(() => {
+await main(async () => {
   const flag = { type: 'boolean', default: false };
   const { values } = parseArgs({
     options: { write: flag, check: flag, json: flag, architectures: { type: 'string' } },
   });
+  if (values.check) return check();
   const built = buildCuda({ architectures: values.architectures });
-  if (!built.built) {
-    if (values.check) return console.log(`cuda:report: CUDA left out: ${built.reason}`);
-    throw new SetupError(`Expected the CUDA toolkit: ${built.reason}.`);
-  }
-  const list = instantiations(built.folder);
-  if (values.check) return check(list);
+  if (!built.built) throw new SetupError(`Expected the CUDA toolkit: ${built.reason}.`);
+  const list = instantiations(join(root, built.folder));
   if (values.json) return console.log(JSON.stringify(list, null, 1));
   console.log(table(list));
   if (values.write) {
     const [before, , after] = pageParts();
-    writeFileSync(page, `${before}\n${table(list)}\n${after}`);
+    writeFileSync(page, `${before}\n${table(list)}\n\n${hashLine()}\n${after}`);
   }
 });

@@ -79,6 +79,7 @@ const checks = [
   ['native unit tests', runNativeTests],
   // By nvcc, where it is found; nothing of it can run without a GPU.
   ['CUDA sources', () => run(node, ['scripts/cuda-check.mjs', '--quick'])],
+  ['spills of CUDA kernels', () => run(node, ['scripts/cuda-report.mjs', '--check'])],
   ['tests', () => countedVitest('all', [], {})],
   // Small Programs then go through the queue and the pool like large ones.
   ['core without the inline path', () => countedVitest('queued', coreFolders, { COTANGENT_INLINE: '0' })],

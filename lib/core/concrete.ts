@@ -29,6 +29,19 @@ class SlotReference {
 
 const collected = new FinalizationRegistry<SlotReference>((reference) => reference.free());
 
+/**
+ * Tensors made in this microtask. Registration costs as much as a small operation, for the collector, too, and most tensors are disposed
+ * before it pays. Nothing lives longer for the delay: the registry would not call back sooner.
+ */
+let young: ConcreteTensor[] = [];
+const YOUNG_LIMIT = 256;
+
+function registerYoung(): void {
+  const born = young;
+  young = [];
+  for (const tensor of born) tensor.register(collected);
+}
+
 /** What a scope, or a long call, will dispose of. */
 export type TensorOwner = Set<Tensor>;
 
@@ -48,8 +61,14 @@ export class ConcreteTensor extends Tensor {
   ) {
     super(type);
     this.reference = new SlotReference(slot);
-    collected.register(this, this.reference);
+    if (young.push(this) === 1) queueMicrotask(registerYoung);
+    else if (young.length === YOUNG_LIMIT) registerYoung();
     this.moveTo(currentOwner);
+  }
+
+  /** Lets the collector hand the slot back, unless that is done. */
+  register(registry: FinalizationRegistry<SlotReference>): void {
+    if (!this.disposed) registry.register(this, this.reference);
   }
 
   /** Hands the tensor over to another owner, or to nobody. */
