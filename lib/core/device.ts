@@ -25,6 +25,7 @@ export type DeviceKind = 'cpu' | 'cuda' | 'emulated';
 export class Device {
   readonly kind: DeviceKind;
   private stream: number | undefined;
+  private launches: boolean | undefined;
 
   /** @internal */
   constructor(
@@ -40,6 +41,12 @@ export class Device {
   get defaultStream(): number {
     this.stream ??= addon().createStream(this.id);
     return this.stream;
+  }
+
+  /** Whether work is launched there and done later, behind the executor's back. @internal */
+  get asynchronous(): boolean {
+    this.launches ??= addon().describeDevice(this.id).asynchronous;
+    return this.launches;
   }
 
   /** One line: model, what it computes with, versions. */
@@ -85,7 +92,7 @@ export class Device {
    */
   async time(f: () => unknown): Promise<number> {
     await this.idle();
-    if (!addon().describeDevice(this.id).asynchronous) {
+    if (!this.asynchronous) {
       const started = performance.now();
       await f();
       await this.idle();

@@ -35,6 +35,10 @@ export interface NativeStatistics {
   readonly programsRun: number;
   readonly programsInline: number;
   readonly equationsRun: number;
+  /**
+   * How often queued Programs read from their device and waited for it: conditions of loops, predicates of branches, checks, progress.
+   */
+  readonly reads: number;
   readonly blockedEnqueues: number;
   readonly pendingPrograms: number;
   readonly streams: number;

@@ -83,6 +83,8 @@ export interface PrimitiveRules<P extends Params> {
   readonly underivable?: string;
   /** The Program whose equations run in the place of this one: such a primitive exists for the transforms, and has no kernel. */
   expand?(params: P): Program;
+  /** The Program whose equations run in the place of this one on asynchronous devices; undefined: this one as it is. */
+  expandAsynchronous?(params: P): Program | undefined;
   /** Name of the kernel that runs it, where it differs. */
   readonly kernel?: string;
   /** Must run even when no result is used. */

@@ -81,16 +81,22 @@ export function hasEffect({ primitive, params }: Equation): boolean {
   return primitive.effect || programs.some((sub) => sub.equations.some(hasEffect));
 }
 
-/** The Program with the equations of primitives that `expand` in their place. */
-export function expandCalls(program: Program): Program {
-  if (!program.equations.some(({ primitive }) => primitive.expand)) return program;
+/**
+ * The Program with the equations of primitives that `expand` in their place.
+ * @param asynchronous  for a device of that kind: those of primitives that `expandAsynchronous`, too.
+ */
+export function expandCalls(program: Program, asynchronous = false): Program {
+  const expands = ({ primitive }: Equation): boolean =>
+    primitive.expand !== undefined || (asynchronous && primitive.expandAsynchronous !== undefined);
+  if (!program.equations.some(expands)) return program;
   const equations: Equation[] = [];
   const stands = new Map<Variable, Atom>();
   const resolve = (atom: Atom): Atom => (atom instanceof Variable ? (stands.get(atom) ?? atom) : atom);
   const walk = (list: readonly Equation[], copied: boolean): void => {
     for (const equation of list) {
       const inputs = equation.inputs.map(resolve);
-      const inner = equation.primitive.expand?.(equation.params);
+      const { primitive, params } = equation;
+      const inner = primitive.expand?.(params) ?? (asynchronous ? primitive.expandAsynchronous?.(params) : undefined);
       if (inner) {
         inner.inputs.forEach((variable, k) => stands.set(variable, inputs[k] as Atom));
         walk(inner.equations, true);
@@ -128,8 +134,15 @@ export interface EncodedProgram {
   readonly names: readonly string[];
 }
 
-/** @param donated  inputs whose buffers the caller gives away. */
-export function encode(program: Program, donated: ReadonlySet<number> = new Set()): EncodedProgram {
+/**
+ * @param asynchronous  the device that it is for is an asynchronous one.
+ * @param donated  inputs whose buffers the caller gives away.
+ */
+export function encode(
+  program: Program,
+  asynchronous: boolean,
+  donated: ReadonlySet<number> = new Set(),
+): EncodedProgram {
   const names: string[] = [];
   const nameIndex = new Map<string, number>();
   const name = (text: string): number => {
@@ -145,7 +158,7 @@ export function encode(program: Program, donated: ReadonlySet<number> = new Set(
   const words: number[] = [1, 0];
   for (let at = 0; at < programs.length; at++) {
     encodeOne(
-      expandCalls(programs[at] as Program),
+      expandCalls(programs[at] as Program, asynchronous),
       at === 0 ? donated : new Set(),
       words,
       name,

@@ -22,7 +22,7 @@ export class CompiledProgram {
 
   /** @param donated  inputs whose buffers each run consumes. */
   static compile(program: Program, device: Device, donated?: ReadonlySet<number>): CompiledProgram {
-    const { words, names } = encode(program, donated);
+    const { words, names } = encode(program, device.asynchronous, donated);
     try {
       return new CompiledProgram(env().addon.compile(device.id, words, names), device, program);
     } catch (thrown) {
@@ -43,7 +43,7 @@ const structural = new Map<string, CompiledProgram>();
 const STRUCTURAL_LIMIT = 512;
 
 export function compileCached(program: Program, device: Device): CompiledProgram {
-  const { words, names } = encode(program);
+  const { words, names } = encode(program, device.asynchronous);
   const key = `${Buffer.from(words.buffer, words.byteOffset, words.byteLength).toString('latin1')}|${names.join()}|${device.id}`;
   let compiled = structural.get(key);
   if (compiled) structural.delete(key);

@@ -336,11 +336,14 @@ export function applyProgram(op: string, program: Program, inputs: readonly Tens
   return runCompiled(op, compileCached(program, device), inputs);
 }
 
-/** Records the equations of a Program in the one being traced. */
-export function inlineProgram(program: Program, inputs: readonly Tensor[]): Tensor[] {
+/**
+ * Records the equations of a Program in the one being traced.
+ * @param record  what is done with each of them. Default: `bind`.
+ */
+export function inlineProgram(program: Program, inputs: readonly Tensor[], record: typeof bind = bind): Tensor[] {
   const values = new Map<Variable, Tensor>(program.inputs.map((variable, k) => [variable, inputs[k] as Tensor]));
   for (const { primitive, params, inputs: operands, outputs } of program.equations) {
-    const results = bind(
+    const results = record(
       primitive,
       operands.map((atom) => readAtom(values, atom)),
       params,

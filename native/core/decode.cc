@@ -193,7 +193,11 @@ class Decoder {
         break;
       case Kind::kEmit:
         expect_counts(equation, equation.in.size(), 0);
-        if (equation.params.size() != equation.in.size() + 1) {
+        // A bool behind the scalars says whether to report.
+        if (!equation.in.empty() && equation.params.size() == equation.in.size()) {
+          const Type& counts = in(equation.in.size() - 1);
+          if (counts.dtype != CT_BOOL) fail(CT_DTYPE, equation.name, "a bool behind the scalars", show(counts));
+        } else if (equation.params.size() != equation.in.size() + 1) {
           refuse("`emit` to have a tag and a name for each scalar", std::to_string(equation.params.size()) + " params");
         }
         for (const double label : equation.params) equation.labels.push_back(name(label, "a name of `emit`"));
@@ -337,7 +341,7 @@ LoopLayout loop_layout(const Equation& equation) {
   const int in = static_cast<int>(equation.in.size()), out = static_cast<int>(equation.out.size());
   const std::vector<double>& params = equation.params;
   LoopLayout layout{};
-  const size_t wanted = equation.kind == Kind::kWhile ? 2 : 4;
+  const size_t wanted = equation.kind == Kind::kWhile ? 3 : 4;
   if (params.size() != wanted) {
     fail(CT_INTERNAL, equation.name, std::to_string(wanted) + " params", std::to_string(params.size()));
   }
@@ -347,6 +351,7 @@ LoopLayout loop_layout(const Equation& equation) {
         static_cast<int>(integer(params[1], 0, in - layout.condition_constants, "the number of body constants"));
     layout.carries = in - layout.condition_constants - layout.constants;
     layout.length = -1;
+    layout.ahead = integer(params[2], 1, 1 << 20, "the iterations between two readings of a condition");
     if (layout.carries != out) {
       fail(CT_INTERNAL, equation.name, "as many results as carries",
            std::to_string(out) + " and " + std::to_string(layout.carries));

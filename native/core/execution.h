@@ -34,6 +34,7 @@ class Execution {
   void clear();
 
   uint64_t equations_run() const { return interpreter_.equations_run(); }
+  uint64_t reads() const { return interpreter_.reads(); }
 
  private:
   void own_input(int index, std::vector<Ref<Value>>& inputs, const RunContext& context);

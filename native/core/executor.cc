@@ -216,6 +216,7 @@ ExecutorStatistics Executor::statistics() {
   std::lock_guard<std::mutex> lock(mutex_);
   return {programs_run_.load(std::memory_order_relaxed),
           equations_run_.load(std::memory_order_relaxed),
+          reads_.load(std::memory_order_relaxed),
           blocked_enqueues_,
           pending_,
           static_cast<int>(streams_.size()),
@@ -376,6 +377,7 @@ bool Executor::copy(Task& task) {
 void Executor::release_resources(Task& task) {
   if (task.execution) {
     equations_run_.fetch_add(task.execution->equations_run(), std::memory_order_relaxed);
+    reads_.fetch_add(task.execution->reads(), std::memory_order_relaxed);
     programs_run_.fetch_add(1, std::memory_order_relaxed);
     task.executable->recycle(std::move(task.execution));
   }

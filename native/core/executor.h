@@ -15,7 +15,7 @@
 namespace cotangent {
 
 struct ExecutorStatistics {
-  uint64_t programs_run, equations_run, blocked_enqueues;
+  uint64_t programs_run, equations_run, reads, blocked_enqueues;
   int pending, streams;
   double busy_seconds;
 };
@@ -157,7 +157,7 @@ class Executor {
   int64_t short_ns_ = 0;                       // of short Programs since a long one had a slice; executor's thread only
   ct_marker* slices_[2] = {nullptr, nullptr};  // behind the last two slices of long Programs; executor's thread only
   int slice_ = 0;
-  std::atomic<uint64_t> programs_run_{0}, equations_run_{0};
+  std::atomic<uint64_t> programs_run_{0}, equations_run_{0}, reads_{0};
   std::atomic<int64_t> busy_ns_{0};
 };
 

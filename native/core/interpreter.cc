@@ -41,10 +41,10 @@ void Interpreter::start(const Layout& layout, void* arena) {
   }
   check_failures_.clear();
   failure_.reset();
-  equations_run_ = 0;
+  equations_run_ = reads_ = 0;
   piece_ = 0;
   frames_.clear();
-  frames_.push_back({nullptr, nullptr, nullptr, 0, false});
+  frames_.push_back({});
   enter(frames_.back(), 0);
 }
 
@@ -83,6 +83,7 @@ bool Interpreter::succeeded(int32_t code, const ct_error& error) {
 }
 
 bool Interpreter::read(const RunContext& context, void* to, const void* from, uint64_t bytes) {
+  ++reads_;
   ct_error error{};
   return succeeded(backend_.read(context.queue, to, from, bytes, &error), error);
 }
@@ -175,8 +176,14 @@ bool Interpreter::check(const Step& step, const RunContext& context) {
 bool Interpreter::emit(const Step& step, const RunContext& context) {
   const EmitPlan& emit = plan_.emits[step.detail];
   if (!context.progress || !context.progress->wants(emit)) return true;
+  const auto count = static_cast<int>(emit.names.size());
+  if (step.in_count > count) {
+    uint8_t counts = 0;
+    if (!read(context, &counts, table_[plan_.indices[step.in + count]], 1)) return false;
+    if (!counts) return true;
+  }
   scalars_.resize(emit.names.size());
-  for (int k = 0; k < step.in_count; ++k) {
+  for (int k = 0; k < count; ++k) {
     double element = 0;  // room for any dtype
     const int32_t dtype = emit.dtypes[k];
     if (!read(context, &element, table_[plan_.indices[step.in + k]], static_cast<uint64_t>(dtype_bytes(dtype))))
@@ -193,7 +200,7 @@ bool Interpreter::branch(const Step& step, const RunContext& context) {
   const CondPlan& cond = plan_.conds[step.detail];
   const int side = predicate ? 0 : 1;
   for (const auto& [from, to] : cond.passes[side]) table_[to] = table_[from];
-  frames_.push_back({nullptr, nullptr, nullptr, 0, false});
+  frames_.push_back({});
   enter(frames_.back(), cond.branches[side]);
   return true;
 }
@@ -221,7 +228,8 @@ bool Interpreter::begin_loop(const LoopPlan& loop, const RunContext& context) {
     if (carry.condition >= 0) table_[carry.condition] = table_[carry.init];
   }
   if (loop.condition < 0 && loop.length == 0) return true;
-  frames_.push_back({nullptr, nullptr, &loop, 0, false});
+  frames_.push_back({});
+  frames_.back().loop = &loop;
   if (loop.condition >= 0) {
     table_[loop.predicate_output] = table_[loop.predicate];
     enter_condition(frames_.back());
@@ -277,18 +285,21 @@ bool Interpreter::finish_frame(const RunContext& context) {
     uint8_t again = 0;
     if (!read(context, &again, table_[loop.predicate], 1)) return false;
     if (again) {
+      // Twice as far each time: no loop makes more idle iterations than it makes others.
+      frame.look = frame.iteration + std::min(loop.ahead, std::max<int64_t>(1, frame.iteration));
       enter_body(frame);
       return true;
     }
   } else {
     if (!loop.cycles.empty()) rotate(loop);
     ++frame.iteration;
-    if (loop.condition >= 0) {
-      enter_condition(frame);
+    const bool runs_on = frame.iteration < (loop.condition >= 0 ? frame.look : loop.length);
+    if (runs_on) {
+      enter_body(frame);
       return true;
     }
-    if (frame.iteration < loop.length) {
-      enter_body(frame);
+    if (loop.condition >= 0) {
+      enter_condition(frame);
       return true;
     }
   }

@@ -51,14 +51,16 @@ class Interpreter {
   const std::vector<CheckFailure>& check_failures() const { return check_failures_; }
   const std::shared_ptr<const Failure>& failure() const { return failure_; }  // after kFailed
   uint64_t equations_run() const { return equations_run_; }                   // since start
+  uint64_t reads() const { return reads_; }                                   // since start
 
  private:
   struct Frame {
-    const Step* next;
-    const Step* end;
-    const LoopPlan* loop;  // null: the main program or a branch
-    int64_t iteration;
-    bool in_condition;
+    const Step* next = nullptr;
+    const Step* end = nullptr;
+    const LoopPlan* loop = nullptr;  // null: the main program or a branch
+    int64_t iteration = 0;
+    int64_t look = 0;  // the iteration before which the condition is read again
+    bool in_condition = false;
   };
 
   bool execute(const Step& step, const RunContext& context);
@@ -89,7 +91,7 @@ class Interpreter {
   std::vector<double> scalars_;
   std::vector<CheckFailure> check_failures_;
   std::shared_ptr<const Failure> failure_;
-  uint64_t equations_run_ = 0;
+  uint64_t equations_run_ = 0, reads_ = 0;
   int piece_ = 0;  // of the step that runs next
 };
 

@@ -52,7 +52,7 @@ struct CheckPlan {
 
 struct EmitPlan {
   std::string tag;
-  std::vector<std::string> names;
+  std::vector<std::string> names;  // one operand more: a bool, whether to report
   std::vector<int32_t> dtypes;
 };
 
@@ -80,6 +80,7 @@ struct LoopPlan {
   int predicate = -1;  // entries: in the parent's arena, and the condition's output
   int predicate_output = -1;
   int64_t length = 0;
+  int64_t ahead = 1;  // see LoopLayout
   bool reverse = false;
   std::vector<std::pair<int, int>> passes;  // constants: entry of the parent -> entry of a sub-program
   std::vector<Carry> carries;

@@ -48,6 +48,7 @@ void Planner::make_loop(Scope& scope, int e, int depth, Step& step) {
   const Program& body = loop_body(equation);
   LoopPlan loop;
   loop.length = layout.length;
+  loop.ahead = layout.ahead;
   loop.reverse = layout.reverse;
 
   // A carry that changes owns its buffers, so the body may overwrite them.

@@ -73,6 +73,7 @@ struct LoopLayout {
   int xs;  // scan only
   int ys;
   int64_t length;  // scan; -1: while
+  int64_t ahead;   // while: iterations from one reading of the condition to the next, at most
   bool reverse;
 
   int first_constant() const { return condition_constants; }

@@ -82,18 +82,20 @@ class Stream final : public RefCounted, private ProgressSink {
 
   // Scalars of a tag reach JavaScript at most every kProgressNs.
   static constexpr int64_t kProgressNs = 40'000'000;
-  bool wants(const EmitPlan& emit) override {
-    const int64_t now = now_ns();
+  int64_t& last_progress(const EmitPlan& emit) {
     for (auto& [tag, last] : last_progress_) {
-      if (tag != emit.tag) continue;
-      if (now - last < kProgressNs) return false;
-      last = now;
-      return true;
+      if (tag == emit.tag) return last;
     }
-    last_progress_.emplace_back(emit.tag, now);
-    return true;
+    return last_progress_.emplace_back(emit.tag, asked_ - kProgressNs).second;
   }
-  void progress(const EmitPlan& emit, const double* values) override { client_.progress(id_, emit, values); }
+  bool wants(const EmitPlan& emit) override {
+    asked_ = now_ns();
+    return asked_ - last_progress(emit) >= kProgressNs;
+  }
+  void progress(const EmitPlan& emit, const double* values) override {
+    last_progress(emit) = asked_;
+    client_.progress(id_, emit, values);
+  }
 
   Executor& executor_;
   Client& client_;
@@ -105,6 +107,7 @@ class Stream final : public RefCounted, private ProgressSink {
   Task* first_ = nullptr;
   Task* last_ = nullptr;
   std::vector<std::pair<std::string, int64_t>> last_progress_;  // per tag; executor's thread only
+  int64_t asked_ = 0;                                           // when `wants` was last called; the same
 };
 
 }  // namespace cotangent

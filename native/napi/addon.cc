@@ -331,6 +331,7 @@ class Addon final : public Napi::Addon<Addon> {
     result["programsRun"] = static_cast<double>(queued.programs_run) + inline_runs;
     result["programsInline"] = inline_runs;
     result["equationsRun"] = static_cast<double>(queued.equations_run) + inline_equations;
+    result["reads"] = static_cast<double>(queued.reads);
     result["blockedEnqueues"] = static_cast<double>(queued.blocked_enqueues);
     result["pendingPrograms"] = queued.pending;
     result["streams"] = queued.streams;

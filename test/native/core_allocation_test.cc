@@ -81,7 +81,7 @@ Source counted_while(int64_t n) {
   source.input(float64());
   const int zero = source.constant(CT_INT32, 0);
   source.outputs =
-      source.apply("while", {0, 1, zero, 2, 3}, {int32(), square, float64()}, {1, 1}, {condition, counted});
+      source.apply("while", {0, 1, zero, 2, 3}, {int32(), square, float64()}, {1, 1, 1}, {condition, counted});
   return source;
 }
 

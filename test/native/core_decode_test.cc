@@ -21,7 +21,7 @@ Source counting_loop() {
   Source source;
   source.input(float64({3}), true);
   const int zero = source.constant(CT_INT32, 0);
-  const std::vector<int> out = source.apply("while", {zero, 0}, {int32(), float64({3})}, {0, 0}, {condition, body});
+  const std::vector<int> out = source.apply("while", {zero, 0}, {int32(), float64({3})}, {0, 0, 1}, {condition, body});
   source.outputs = {out[1], out[0]};
   return source;
 }
@@ -167,8 +167,30 @@ void specific() {
   carry.lines[0].subs[0].outputs[0] = 0;
   expect(carry, CT_DTYPE, "while");
   carry = counting_loop();
-  carry.lines[0].params = {0, 1};
+  carry.lines[0].params = {0, 1, 1};
   expect(carry, CT_INTERNAL, "while");
+  for (const std::vector<double>& params : {std::vector<double>{0, 0}, {0, 0, 0}, {0, 0, 1.5}, {0, 0, -8}}) {
+    carry = counting_loop();
+    carry.lines[0].params = params;
+    CHECK(compile_failure(carry).code == CT_INTERNAL,
+          "a loop that looks at its condition never, or between iterations");
+  }
+
+  Source report;
+  const int scalar = report.input(float64()), vector = report.input(boolean({2})), truth = report.input(boolean());
+  report.outputs = {scalar};
+  Source told = report;
+  told.apply("emit", {scalar, scalar}, {}, {}, {}, {"progress", "x"});
+  expect(told, CT_DTYPE, "emit");
+  told = report;
+  told.apply("emit", {scalar, vector}, {}, {}, {}, {"progress", "x"});
+  expect(told, CT_SHAPE, "emit");
+  told = report;
+  told.apply("emit", {scalar, truth, truth}, {}, {}, {}, {"progress", "x"});
+  CHECK(compile_failure(told).code == CT_INTERNAL, "two operands more than names");
+  told = report;
+  told.apply("emit", {}, {}, {}, {}, {});
+  CHECK(compile_failure(told).code == CT_INTERNAL, "no tag");
 
   Source deep = counting_loop();  // nested far beyond what anybody writes
   for (int level = 0; level < 100; ++level) {

@@ -24,7 +24,7 @@ Ref<Executable> endless() {
   body.outputs = {body.one("add", {0, one}, float64())};
   Source source;
   source.input(float64());
-  source.outputs = source.apply("while", {0}, {float64()}, {0, 0}, {condition, body});
+  source.outputs = source.apply("while", {0}, {float64()}, {0, 0, 1}, {condition, body});
   return compile(source);
 }
 
@@ -201,6 +201,46 @@ void progress_and_time() {
   std::printf("%.0f ns an iteration of a scan with one addition and one emit\n", seconds / 300'000 * 1e9);
 }
 
+// A loop that may run ahead of its condition: how often it reads it, and how many iterations are idle.
+void running_ahead() {
+  TestClient client;
+  const Ref<Stream> stream = executor().create_stream(client);
+  const auto loop = [](int ahead) {
+    // (count, running, x, bodies) -> x + 1 where it runs; the body always counts.
+    Source condition;
+    for (const Type& type : {boolean(), float64(), float64()}) condition.input(type);
+    condition.outputs = {0};
+    Source body;
+    for (const Type& type : {float64(), boolean(), float64(), float64()}) body.input(type);
+    const int one = body.constant(CT_FLOAT64, 1);
+    const int next = body.one("add", {2, one}, float64());
+    const int kept = body.one("select", {1, next, 2}, float64());
+    const int below = body.one("lt", {kept, 0}, boolean());
+    body.outputs = {body.one("and", {1, below}, boolean()), kept, body.one("add", {3, one}, float64())};
+    Source source;
+    const int count = source.input(float64()), zero = source.constant(CT_FLOAT64, 0);
+    const int running = source.one("lt", {zero, count}, boolean());
+    source.outputs = source.apply("while", {count, running, zero, zero}, {boolean(), float64(), float64()},
+                                  {0, 1, static_cast<double>(ahead)}, {condition, body});
+    return compile(source);
+  };
+  const Ref<Executable> plain = loop(1), ahead = loop(8);
+  const int counts[] = {0, 1, 2, 3, 4, 5, 8, 9, 16, 17, 24, 100};
+  const int bodies[] = {0, 1, 2, 4, 4, 8, 8, 16, 16, 24, 24, 104};
+  const uint64_t looks[] = {1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 17};
+  for (size_t k = 0; k < std::size(counts); ++k) {
+    const double count = counts[k];
+    const auto x = client.enqueue(*stream, *plain, {scalar(count)});
+    CHECK(client.idle() && same(numbers_of(*x[1]), {count}) && same(numbers_of(*x[2]), {count}), "%g times", count);
+    const uint64_t before = executor().statistics().reads;
+    const auto y = client.enqueue(*stream, *ahead, {scalar(count)});
+    CHECK(client.idle() && same(numbers_of(*y[0]), {0}) && same(numbers_of(*y[1]), {count}), "%g times", count);
+    CHECK(same(numbers_of(*y[2]), {static_cast<double>(bodies[k])}), "%g bodies for %g", numbers_of(*y[2])[0], count);
+    const uint64_t reads = executor().statistics().reads - before;
+    CHECK(reads == looks[k], "%d reads for %g", static_cast<int>(reads), count);
+  }
+}
+
 // Several environments at once, sharing values with nobody.
 void many_clients() {
   std::vector<std::thread> threads;
@@ -275,6 +315,7 @@ int main() {
   back_pressure();
   endings();
   progress_and_time();
+  running_ahead();
   many_clients();
   pools();
   rest();

@@ -409,7 +409,7 @@ class Generator {
     Source condition = program(condition_types, below(3), 0, false);
     const int limit = condition.one("add", {condition.inputs() + 2, condition.inputs() + 3}, int32());
     condition.outputs = {condition.one("lt", {condition_constants, limit}, boolean())};
-    source.apply("while", in, out, {static_cast<double>(condition_constants), static_cast<double>(constants)},
+    source.apply("while", in, out, {static_cast<double>(condition_constants), static_cast<double>(constants), 1},
                  {condition, body});
   }
 

@@ -56,12 +56,17 @@ const reduceLanes = (name: string, x: Tensor): Tensor => bind1(primitive(name), 
 interface EmitParams extends Params {
   readonly tag: string;
   readonly names: readonly string[];
+  /** A bool follows the scalars: whether to report. Default: false, always. */
+  readonly conditional?: boolean;
 }
 
 export const emitPrimitive = definePrimitive<EmitParams>({
   name: 'emit',
   effect: true,
-  infer: (inputs) => {
+  infer: (inputs, { conditional }) => {
+    const last = inputs.at(-1);
+    if (conditional && last?.dtype !== 'bool')
+      throw new DTypeError('emit', `Expected a bool to decide on, received ${last}`);
     for (const type of inputs) if (type.rank !== 0) throw new ShapeError('emit', `Expected scalars, received ${type}`);
     return [];
   },

@@ -80,7 +80,11 @@ function sameDType(op: string, types: readonly TensorType[]): DType {
 /** A rule for tangents of unary primitives: given t, x and y = f(x), the tangent of y. */
 type UnaryJvp = (t: Tensor, x: Tensor, y: Tensor) => Tensor;
 
+/** Names of the primitives that are one formula an element: what computes them together is one kernel. */
+export const formulas = new Set(['select', 'cast', 'isFinite']);
+
 export function unary(name: string, kind: Kind, jvp?: UnaryJvp, linear?: (ct: Tensor) => Tensor): Primitive {
+  formulas.add(name);
   return definePrimitive<None>({
     name,
     infer: ([x]) => {
@@ -116,6 +120,7 @@ export function binary(
   jvp?: BinaryJvp,
   transpose?: (context: TransposeContext<None>) => Tangent[],
 ): Primitive {
+  formulas.add(name);
   return definePrimitive<None>({
     name,
     infer: (types) => {

@@ -1,20 +1,14 @@
 /** while: repeats a body until a condition fails; forward mode only. */
-import { type BatchContext, type Batched, definePrimitive, type Params } from '../../core/primitive.js';
+import { type BatchContext, type Batched, definePrimitive } from '../../core/primitive.js';
 import { carryBatch, selectLanes } from '../../core/primitives/batching.js';
 import { and, any } from '../../core/primitives/lax.js';
-import type { Program } from '../../core/program.js';
 import type { Tensor } from '../../core/tensor.js';
-import { bind, trace } from '../../core/tracing.js';
+import { bind } from '../../core/tracing.js';
 import { batchedOutputs, batchProgram, batchThrough } from '../batch-program.js';
 import { jvpProgram, reachedOutputs } from '../jvp-program.js';
+import { bindFreezing, type WhileParams } from './freezing.js';
 import { checkCarry, cut, filled, reorder, spreadThroughCarry, typesOf } from './shared.js';
-
-interface WhileParams extends Params {
-  readonly condition: Program;
-  readonly body: Program;
-  readonly conditionConstants: number;
-  readonly bodyConstants: number;
-}
+import { aheadOfCondition } from './while-ahead.js';
 
 export const whilePrimitive = definePrimitive<WhileParams>({
   name: 'while',
@@ -70,7 +64,8 @@ export const whilePrimitive = definePrimitive<WhileParams>({
     return { outputs: results.slice(0, x), tangents: moving.map((is) => (is ? (results[next++] as Tensor) : null)) };
   },
   batchJoint: batchWhile,
-  encode: ({ conditionConstants, bodyConstants }) => [conditionConstants, bodyConstants],
+  expandAsynchronous: aheadOfCondition,
+  encode: ({ conditionConstants, bodyConstants, ahead = 1 }) => [conditionConstants, bodyConstants, ahead],
   subprograms: ({ condition, body }) => [condition, body],
 });
 
@@ -111,33 +106,26 @@ function batchWhile({ inputs, batched, size, mask, params }: BatchContext<WhileP
       const on = carryBatch(outputs[0] as Tensor, own[0] as boolean, size);
       return among ? and(among, on) : on;
     };
-    const running = runs(init, ours, mask);
-    const step = trace(typesOf([...constants, ...ours, running, ...init]), (...args) => {
-      const [c, o, [on], values] = cut<Tensor>(args, [constants.length, ours.length, 1, carry.length]) as [
-        Tensor[],
-        Tensor[],
-        [Tensor],
-        Tensor[],
-      ];
-      const next = batchThrough(body, [...c, ...values], [...constantFlags, ...lanes], size, on);
-      const kept = values.map((value, k) =>
-        held[k]
-          ? value
-          : selectLanes(
-              on,
-              { value: next.outputs[k] as Tensor, batched: next.batched[k] as boolean },
-              { value, batched: true },
-            ),
-      );
-      return { outputs: [runs(kept, o, on), ...kept], result: undefined };
+    const outputs = bindFreezing({
+      constants: [...constants, ...ours],
+      running: runs(init, ours, mask),
+      carry: init,
+      step: (fixed, values, on) => {
+        const [c, o] = cut(fixed, [constants.length, ours.length]) as [Tensor[], Tensor[]];
+        const next = batchThrough(body, [...c, ...values], [...constantFlags, ...lanes], size, on);
+        const kept = values.map((value, k) =>
+          held[k]
+            ? value
+            : selectLanes(
+                on,
+                { value: next.outputs[k] as Tensor, batched: next.batched[k] as boolean },
+                { value, batched: true },
+              ),
+        );
+        return { carry: kept, running: runs(kept, o, on) };
+      },
+      test: any,
     });
-    const test = trace(typesOf([running, ...init]), (on) => ({ outputs: [any(on as Tensor)], result: undefined }));
-    const results = bind(whilePrimitive, [...constants, ...ours, running, ...init], {
-      condition: test.program,
-      body: step.program,
-      conditionConstants: 0,
-      bodyConstants: constants.length + ours.length,
-    });
-    return { outputs: results.slice(1), batched: lanes };
+    return { outputs, batched: lanes };
   }
 }
