@@ -77,12 +77,9 @@ async function open(op: string, file: RandomAccess, source: Source): Promise<{ h
   if (!format) {
     const hint = "save it with x.astype('<f4') or another dtype of the list";
     const names = Object.keys(formats).join(', ');
-    throw malformed(
-      op,
-      source,
-      `Expected a dtype out of ${names} in ${sourceName(source)}, received ${header.descr}`,
-      { hint },
-    );
+    throw malformed(op, source, `Expected a dtype out of ${names} in ${sourceName(source)}, received ${header.descr}`, {
+      hint,
+    });
   }
   const expected = header.start + sizeOf(header.shape) * format.bytes;
   if (file.size !== expected) {

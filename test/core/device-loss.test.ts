@@ -24,7 +24,9 @@ describe('a device that is lost', () => {
       );
       expect(error).toBeInstanceOf(DeviceError);
       expect(error).toMatchObject({ code: 'ERR_DEVICE', op: 'reduceProd' });
-      expect((error as Error).message).toMatch(/received a fault of the device\. Hint: this process cannot use the device any more/);
+      expect((error as Error).message).toMatch(
+        /received a fault of the device\. Hint: this process cannot use the device any more/,
+      );
     }
     const later = jit((v: Tensor) => v.mul(3))(x);
     await expect(later.data()).rejects.toMatchObject({ code: 'ERR_DEVICE' });

@@ -1,4 +1,5 @@
-// cholesky, choleskyInverse and triangularSolve by their residuals in long double, small and blocked, batched, failing and empty.
+// cholesky, choleskyInverse and triangularSolve by their residuals in long double, small and blocked, batched, failing
+// and empty.
 #include <algorithm>
 #include <cfloat>
 #include <limits>

@@ -79,7 +79,8 @@ class ChainReduceKernel : public Kernel {
       if (stage_.chunks > 1) at += aligned_bytes(stage_.results() * stage_.chunks * reducer.partial_bytes);
     }
     threads_at_ = at;
-    int64_t bytes = aligned_bytes(chain_.thread_bytes()) + aligned_bytes(static_cast<int64_t>(sizeof(void*)) * desc.out_count());
+    int64_t bytes =
+        aligned_bytes(chain_.thread_bytes()) + aligned_bytes(static_cast<int64_t>(sizeof(void*)) * desc.out_count());
     partial_at_ = bytes;
     bytes += kReduceWidth * kMostPartialBytes;
     for (int j = full_count_; j < value_count_; ++j) {

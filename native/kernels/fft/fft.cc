@@ -230,7 +230,8 @@ class FftKernel : public Kernel {
       case 0:
         return whole_->columns(begin, end, [&](int64_t j) { return chirped(line, j); }, work, scratch);
       case 1:
-        return whole_->rows(begin, end, work, [&](int64_t k, Complex x) { spectrum[k] = filtered(filter[k], x); }, scratch);
+        return whole_->rows(
+            begin, end, work, [&](int64_t k, Complex x) { spectrum[k] = filtered(filter[k], x); }, scratch);
       case 2:
         return whole_->columns(begin, end, [&](int64_t j) { return spectrum[j]; }, work, scratch);
       default:
@@ -244,7 +245,7 @@ class FftKernel : public Kernel {
   Transform own_;  // empty where the chirp takes its place
   std::optional<Chirp> chirp_;
   const LongTransform* whole_;  // of own_ or of chirp_, if it is the way
-  int64_t leading_, steps_;  // passes over a long line, or over the filter before all lines
+  int64_t leading_, steps_;     // passes over a long line, or over the filter before all lines
   double item_flops_;
 };
 

@@ -19,8 +19,7 @@ template <class T>
 class CholeskyInverseKernel : public BatchKernel {
  public:
   CholeskyInverseKernel(const OpDesc& desc, const Matrices& shape)
-      : BatchKernel(desc, shape.batch, 2.0 / 3 * shape.rows * shape.rows * shape.rows, sizeof(T), 0),
-        n_(shape.rows) {}
+      : BatchKernel(desc, shape.batch, 2.0 / 3 * shape.rows * shape.rows * shape.rows, sizeof(T), 0), n_(shape.rows) {}
 
   // X, of one matrix after the other.
   uint64_t workspace_bytes(int threads) const override {

@@ -2,8 +2,8 @@
 //
 // Our own loops serve AVX-512, where they were faster than the AVX2 kernels of OpenBLAS 0.3.21 in every shape tried;
 // its own AVX-512 kernels were not compared. Our AVX2 loops were faster in some shapes and slower in others, the
-// baseline ones slower: there, and on NEON, where nothing was measured, BLAS stays. To compare on a machine with AVX-512:
-// `npm run bench -- --only matmul` runs our loops, with COTANGENT_SIMD=avx2 in the environment BLAS.
+// baseline ones slower: there, and on NEON, where nothing was measured, BLAS stays. To compare on a machine with
+// AVX-512: `npm run bench -- --only matmul` runs our loops, with COTANGENT_SIMD=avx2 in the environment BLAS.
 #ifndef COTANGENT_KERNELS_MATMUL_GEMM_H
 #define COTANGENT_KERNELS_MATMUL_GEMM_H
 
