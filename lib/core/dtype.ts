@@ -51,6 +51,8 @@ export function viewOf(dtype: DType, buffer: ArrayBuffer): TypedArray {
 }
 
 /** A new typed array of `length` zeros. */
+export function allocate(dtype: 'float32' | 'float64', length: number): Float32Array | Float64Array;
+export function allocate(dtype: DType, length: number): TypedArray;
 export function allocate(dtype: DType, length: number): TypedArray {
   return viewOf(dtype, new ArrayBuffer(length * sizes[dtype]));
 }

@@ -1,4 +1,5 @@
 /** The IDX format of MNIST: a big-endian header, then unsigned bytes. */
+import { allocate } from '../core/dtype.js';
 import { checkShape, showShape, sizeOf } from '../core/types.js';
 import type { DataArray } from './data-array.js';
 import { breathe, malformed, readAll, type Source, sourceName } from './internal/source.js';
@@ -89,7 +90,7 @@ export async function readIdx(source: Source, options: IdxOptions = {}): Promise
   if (dtype === 'int32' || dtype === 'uint32') {
     return { data: dtype === 'int32' ? Int32Array.from(bytes) : Uint32Array.from(bytes), shape, dtype };
   }
-  const data = dtype === 'float32' ? new Float32Array(bytes.length) : new Float64Array(bytes.length);
+  const data = allocate(dtype, bytes.length);
   await scaleBytes(bytes, scale, data);
   return { data, shape, dtype };
 }

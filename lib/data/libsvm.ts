@@ -1,4 +1,5 @@
 /** The sparse text format of LIBSVM and SVMlight: `label index:value index:value ...`, one example a line. */
+import { allocate } from '../core/dtype.js';
 import type { DataArray } from './data-array.js';
 import { GrowingFloats, parseDecimal } from './internal/growing.js';
 import { lines, malformed, type Source, sourceName } from './internal/source.js';
@@ -50,7 +51,7 @@ export async function readLibsvm(
   if (options.format === 'csr') return sparse;
   const { values, indices, offsets, shape, dtype, labels } = sparse;
   const [rows, columns] = shape;
-  const data = dtype === 'float32' ? new Float32Array(rows * columns) : new Float64Array(rows * columns);
+  const data = allocate(dtype, rows * columns);
   for (let row = 0; row < rows; row++) {
     for (let k = offsets[row]; k < offsets[row + 1]; k++) data[row * columns + indices[k]] = values[k];
   }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { limitRow } from '../../bench/harness/limits.js';
+import { addVersions } from '../../bench/harness/pairing.js';
 import { picture } from '../../bench/harness/picture.js';
 import { showMilliseconds, table, warnings } from '../../bench/harness/report.js';
 import { type DetailedRow, publicRow } from '../../bench/harness/types.js';
@@ -33,6 +34,15 @@ test('--json prints exactly the documented keys, in order', () => {
     ratio: 0.01,
     agreement: 1e-7,
   });
+});
+
+test('the versions of a run are those of all its peers', () => {
+  const ours = { node: 'v20' };
+  const python = addVersions(undefined, { ours, peers: { torch: '2.13', scipy: '1.14' } });
+  const both = addVersions(python, { ours, peers: { node: 'v20', 'jax-js': '0.1' } });
+  expect(both).toEqual({ ours, peers: { torch: '2.13', scipy: '1.14', node: 'v20', 'jax-js': '0.1' } });
+  // A case without a peer takes nothing away.
+  expect(addVersions(both, { ours, peers: {} })).toEqual(both);
 });
 
 test('a measurement against a limit is a row of the same form', () => {

@@ -107,6 +107,20 @@ describe('enumeratePatterns', () => {
     }
   });
 
+  it('does not take a failure of rounding for an empty cell', async () => {
+    // Between the last two hyperplanes lie cells 1e-8 thin, whose squares no float64 product can tell from 0.
+    const thin = [
+      [1, 0, 0],
+      [0, 1, 0],
+      [1, 1, 0],
+      [1, 1, 1e-8],
+    ];
+    await expect(enumeratePatterns(f64(thin))).rejects.toMatchObject({
+      code: 'ERR_NUMERICAL',
+      message: expect.stringMatching(/received one so thin that rounding hides which\. Hint: sample them/),
+    });
+  });
+
   it('refuses too many, and what is not data', async () => {
     const x = random.normal(random.key(1), [20, 4]);
     await expect(enumeratePatterns(x, { maxPatterns: 100 })).rejects.toMatchObject({ code: 'ERR_DOMAIN' });

@@ -7,6 +7,7 @@ import {
   admmIterations,
   loadDataset,
   matmul,
+  memory,
   patternBound,
   ReluNetwork,
   random,
@@ -277,6 +278,43 @@ describe('ReluNetwork', () => {
     expect(convex.report.objective).toBeLessThan(adam.report.objective * 1.02);
     expect(adam.report.history[0].objective).toBeGreaterThan(adam.report.objective);
     expect(await convex.score(x, y)).toBeGreaterThan(0.95);
+  });
+
+  it.each([
+    ['regression', 'regression', y, [0.5, 1, 2]],
+    ['two classes', 'classification', y.greater(1).cast('int32'), [0, 1, 1]],
+    ['three classes', 'classification', y.greater(1).cast('int32').add(y.greater(2).cast('int32')), [0, 1, 2]],
+  ] as const)('leaves its results alone behind, not what they are made of: %s', async (_, task, targets, few) => {
+    const model = await ReluNetwork.fit(x, targets, { task, patterns: 12, maxIterations: 20 });
+    const rows = [
+      [1, 0, 0, 2, 0, 1],
+      [0, 1, -1, 0, 3, 0],
+      [2, 2, 0, 0, 1, -1],
+    ];
+    // In another dtype the network makes a copy of its own of x, and of arrays a tensor in any case.
+    for (const [data, labels] of [
+      [x.cast('float64'), targets],
+      [rows, few],
+    ] as unknown as [number[][], number[]][]) {
+      const calls: Record<string, () => Promise<{ dispose(): void } | number>> = {
+        decision: () => model.decision(data),
+        patterns: () => model.patterns(data),
+        predict: () => model.predict(data),
+        score: () => model.score(data, labels),
+        loss: () => model.loss(data, labels),
+      };
+      for (const [name, call] of Object.entries(calls)) {
+        const before = memory().handles;
+        const made = await call();
+        expect(memory().handles, name).toBe(before + (typeof made === 'number' ? 0 : 1));
+        if (typeof made !== 'number') made.dispose();
+      }
+    }
+    const before = memory().handles;
+    await expect(model.predict([[1, 2]])).rejects.toMatchObject({ code: 'ERR_SHAPE' });
+    await expect(model.predict([[1, 2, 3, 4, 5, Number.NaN]])).rejects.toMatchObject({ code: 'ERR_DOMAIN' });
+    expect(memory().handles).toBe(before);
+    model.dispose();
   });
 
   it('handles zero features and constant targets', async () => {

@@ -42,6 +42,23 @@ describe('rearranging', () => {
     expect(() => ct.split(x, [1, 1], 1)).toThrow(/add up to 3/);
   });
 
+  it('leaves zeros beside infinities on a diagonal', () => {
+    const x = ct.tensor([Number.POSITIVE_INFINITY, Number.NaN, 3]);
+    expect(list(ct.diag(x))).toEqual([Number.POSITIVE_INFINITY, 0, 0, 0, Number.NaN, 0, 0, 0, 3]);
+    expect(list(ct.diag(ct.tensor(Int32Array.of(1, 2))))).toEqual([1, 0, 0, 2]);
+    expect(ct.diag(ct.tensor([true, false])).dtype).toBe('bool');
+    expect(
+      list(
+        ct.grad((v: ct.Tensor) =>
+          ct
+            .diag(v)
+            .mul(ct.ones([3, 3]))
+            .sum(),
+        )(ct.tensor([1, 2, 3])),
+      ),
+    ).toEqual([1, 1, 1]);
+  });
+
   it('keeps triangles and counts in steps', () => {
     const ones = ct.ones([2, 3]);
     expect(ct.tril(ones).arraySync()).toEqual([

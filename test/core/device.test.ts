@@ -5,6 +5,7 @@ import {
   arange,
   avgPool,
   cholesky,
+  cond,
   type Device,
   DeviceError,
   type DType,
@@ -303,6 +304,35 @@ describe('jit', () => {
       }
     }
     expect(traces).toBe(3);
+  });
+
+  it('makes beside its arguments what its function makes without operands, eagerly or not', async () => {
+    const f = (x: Tensor): Tensor =>
+      x
+        .mul(tensor([1, 2, 3]))
+        .mul(scalar(2))
+        .sum();
+    const x = ones([3], { device: second });
+    const flag = scalar(1, 'int32', { device: second }).greater(0);
+    const results: Record<string, Tensor> = {
+      jit: jit(f)(x),
+      vmap: vmap((row: Tensor) => f(row))(x.reshape([1, 3])).sum(),
+      vjp: vjp(f, x)[0],
+      jvp: jvp(f, [x], [zerosLike(x)])[0],
+      cond: cond(flag, f, (v: Tensor) => v.sum(), x),
+      scan: scan((c: Tensor, row: Tensor) => [c.add(f(row)), c] as const, x.sum().mul(0), x.reshape([1, 3]))[0],
+    };
+    for (const [name, result] of Object.entries(results)) {
+      expect(result.device, name).toBe(second);
+      expect(await result.item(), name).toBe(12);
+    }
+    for (const derivative of [grad(f)(x), jacobian(f)(x), hvp((v: Tensor) => f(v.square()).mul(0.5))(x, x)]) {
+      expect(derivative.device).toBe(second);
+      expect(await derivative.array()).toEqual([2, 4, 6]);
+    }
+    // Outside nothing has changed, even after a function that throws.
+    expect(() => jit((v: Tensor) => v.reshape([4]))(x)).toThrow();
+    expect(tensor([1]).device).toBe(cpu);
   });
 
   it('runs where its captured tensors live when its arguments say nothing', async () => {

@@ -170,6 +170,7 @@ describe('frequencies and shifts', () => {
     expect(values(ct.fftFreq(4, { spacing: 0.5, dtype: 'float64' }))).toEqual([0, 0.5, -1, -0.5]);
     expect(values(ct.rfftFreq(5, { dtype: 'float64' }))).toEqual([0, 0.2, 0.4]);
     expect(values(ct.fftShift(ct.fftFreq(5, { dtype: 'float64' })))).toEqual([-0.4, -0.2, 0, 0.2, 0.4]);
+    expect(ct.fftFreq(0).shape).toEqual([0]);
     const x = random([3, 5], 1);
     expect(distance(ct.ifftShift(ct.fftShift(x)), x)).toBe(0);
   });
@@ -177,6 +178,26 @@ describe('frequencies and shifts', () => {
 
 describe('errors', () => {
   it.each([
+    ['a fraction of a frequency', () => ct.fftFreq(2.5), ct.ShapeError, /\[fftFreq\] Expected a whole number n >= 0/],
+    ['no frequencies at all', () => ct.rfftFreq(0), ct.ShapeError, /\[rfftFreq\] Expected a whole number n >= 1/],
+    [
+      'samples without a distance',
+      () => ct.fftFreq(4, { spacing: 0 }),
+      ct.DomainError,
+      /spacing other than 0, received 0/,
+    ],
+    [
+      'NaN for a distance',
+      () => ct.rfftFreq(4, { spacing: NaN }),
+      ct.DomainError,
+      /\[rfftFreq\] Expected a finite spacing/,
+    ],
+    [
+      'whole frequencies',
+      () => ct.fftFreq(4, { dtype: 'int32' }),
+      ct.DTypeError,
+      /'float32' or 'float64', received 'int32'/,
+    ],
     [
       'an empty axis',
       () => ct.fft(ct.zeros([2, 0])),

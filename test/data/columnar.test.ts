@@ -1,6 +1,8 @@
 /** NPZ, Parquet and Arrow: files that NumPy and Arrow have written (fixtures/generate-tables.py), and what is refused. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Decimal, Float16, makeData, Table, tableToIPC, Vector, vectorFromArray } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
 import { dataArray, parquetBlocks, readArrow, readNpz, readParquet, writeNpz } from '../../lib/data/index.js';
 import { optionalPackage } from '../../lib/data/internal/optional.js';
@@ -17,6 +19,12 @@ describe('npz', () => {
       expect(arrays.get('bias')).toEqual(dataArray(Float64Array.of(1.5, -2), [2]));
       expect(arrays.get('count')).toEqual(dataArray(Int32Array.of(7), []));
     }
+  });
+
+  it('reads from a URL, whatever its characters', async () => {
+    const path = join(folder, 'a b%20ü.npz');
+    writeFileSync(path, readFileSync(fixture('stored.npz')));
+    expect([...(await readNpz(pathToFileURL(path))).keys()]).toEqual(['weight', 'bias', 'count']);
   });
 
   it('reads deflated members', async () => {
@@ -113,6 +121,45 @@ describe('columnar files', () => {
       const { message, details } = await failureOf(failing);
       expect(message).toMatch(/at row 2, column a of .*received (null|undefined)/);
       expect(details).toMatchObject({ row: 2, column: 'a' });
+    }
+  });
+
+  it('read half precision as the numbers that it stands for', async () => {
+    const halves = [0.5, -2, 65504, 2 ** -24, 0];
+    const bytes = tableToIPC(new Table({ half: vectorFromArray(halves, new Float16()) }));
+    expect(await readArrow(bytes)).toMatchObject({ data: Float32Array.from(halves), shape: [5, 1] });
+    const labelled = new Table({
+      half: vectorFromArray(halves, new Float16()),
+      y: vectorFromArray(halves, new Float16()),
+    });
+    const { labels } = await readArrow(tableToIPC(labelled), { label: 'y', dtype: 'float64' });
+    expect(labels).toEqual(dataArray(Float64Array.from(halves), [5]));
+  });
+
+  it('refuse decimals instead of reading the words that they are stored in', async () => {
+    const words = Uint32Array.of(125, 0, 0, 0, 250, 0, 0, 0);
+    const type = new Decimal(2, 10, 128);
+    const table = new Table({ price: new Vector([makeData({ type, length: 2, nullCount: 0, data: words })]) });
+    for (const options of [{}, { label: 'price', columns: [] }]) {
+      const { message, code, details } = await failureOf(readArrow(tableToIPC(table), options));
+      expect(code).toBe('ERR_DOMAIN');
+      expect(message).toMatch(/Expected a finite float32 number at row 1, column price/);
+      expect(details).toMatchObject({ row: 1, column: 'price' });
+    }
+  });
+
+  it('in blocks count the rows of errors from the start of the file', async () => {
+    // Row groups of two rows; the fourth row has no number.
+    for (const options of [{ columns: ['a'] }, { columns: ['b'], label: 'a' }]) {
+      const seen: number[] = [];
+      const reading = (async () => {
+        for await (const { x } of parquetBlocks(fixture('late.parquet'), options)) seen.push(x.shape[0] as number);
+      })();
+      const { op, message, details } = await failureOf(reading);
+      expect(op).toBe('parquetBlocks');
+      expect(seen).toEqual([2]);
+      expect(message).toMatch(/at row 4, column a /);
+      expect(details).toMatchObject({ row: 4, column: 'a' });
     }
   });
 

@@ -47,9 +47,18 @@ describe('csvBlocks', () => {
     expect((await failureOf(collect(csvBlocks(named, { label: 'kind' })))).message).toMatch(
       /labels that are numbers .*classes/,
     );
-    expect((await failureOf(collect(csvBlocks(named, { label: 'kind', classes: ['cat'] })))).message).toMatch(
-      /labels out of cat, received dog/,
-    );
+    const unknown = await failureOf(collect(csvBlocks(named, { label: 'kind', classes: ['cat'] })));
+    expect(unknown.message).toMatch(/^\[csvBlocks\] Expected labels out of cat, received dog/);
+    expect(unknown.details).toMatchObject({ row: 2, column: 'kind' });
+  });
+
+  it('counts the rows of labels from the start of the file', async () => {
+    const late = text('x,kind\n1,cat\n2,dog\n3,cat\n4,cow\n5,cat\n');
+    const options = { label: 'kind', classes: ['cat', 'dog'], rows: 2 };
+    expect((await failureOf(collect(csvBlocks(late, options)))).details).toMatchObject({ row: 4, column: 'kind' });
+    const infinite = text('x,y\n1,2\n2,3\n3,inf\n');
+    const { op, details } = await failureOf(collect(csvBlocks(infinite, { label: 'y', rows: 2 })));
+    expect([op, details]).toMatchObject(['csvBlocks', { row: 3, column: 'y' }]);
   });
 
   it('fails at the place, after the blocks before it; may be left early; refuses no rows', async () => {
@@ -93,7 +102,7 @@ describe('npyBlocks', () => {
     const path = join(folder, 'short.npy');
     await writeNpy(path, dataArray(Float32Array.of(1, 2), [2]));
     writeFileSync(path, (await import('node:fs')).readFileSync(path).subarray(0, 132));
-    expect((await failureOf(collect(npyBlocks(path)))).message).toMatch(/truncated/);
+    expect((await failureOf(collect(npyBlocks(path)))).message).toMatch(/^\[npyBlocks\] .*truncated/);
   });
 });
 

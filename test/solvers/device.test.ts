@@ -18,6 +18,7 @@ import {
   proximalGradient,
   ReluNetwork,
   random,
+  schedules,
   type Tensor,
   tensor,
   train,
@@ -59,6 +60,13 @@ describe('the option device', () => {
     const minimised = await minimise(problem, { device: 'cuda:0' });
     await expectNear(minimised.x.p, (await minimise(problem)).x.p);
     expect(b.device.name).toBe('cpu');
+  });
+
+  it("is that of a schedule's counter", async () => {
+    const step = tensor([0, 3, 7], { device: first, dtype: 'float64' });
+    const rate = schedules.piecewise([2, 5], [1, 0.5, 0.25])(step) as Tensor;
+    expect(rate.device).toBe(first);
+    expect(await rate.array()).toEqual([1, 0.5, 0.25]);
   });
 
   it('defaults to where the data live, and refuses what its function captures elsewhere', async () => {

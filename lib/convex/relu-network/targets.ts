@@ -35,7 +35,12 @@ export async function checkData(
   if (given.rank !== 2 || given.size === 0) {
     throw new ShapeError(op, `Expected ${name} of shape [n, d] with n, d > 0, received ${given.type}`);
   }
-  await checkFinite(op, name, given);
+  try {
+    await checkFinite(op, name, given);
+  } catch (error) {
+    if (given !== data) given.dispose();
+    throw error;
+  }
   const here = given.device === device ? given : given.to(device);
   if (!dtype || here.dtype === dtype) return here;
   const converted = cast(here, dtype);

@@ -1,15 +1,17 @@
 /** A list of floats of unknown length in one typed array that doubles. */
+import { allocate } from '../../core/dtype.js';
+
 export class GrowingFloats {
   private values: Float32Array | Float64Array;
   length = 0;
 
   constructor(private readonly dtype: 'float32' | 'float64') {
-    this.values = this.allocate(1024);
+    this.values = allocate(dtype, 1024);
   }
 
   push(value: number): void {
     if (this.length === this.values.length) {
-      const wider = this.allocate(2 * this.length);
+      const wider = allocate(this.dtype, 2 * this.length);
       wider.set(this.values);
       this.values = wider;
     }
@@ -21,10 +23,6 @@ export class GrowingFloats {
     const taken = this.values.slice(0, this.length);
     this.length = 0;
     return taken;
-  }
-
-  private allocate(length: number): Float32Array | Float64Array {
-    return this.dtype === 'float32' ? new Float32Array(length) : new Float64Array(length);
   }
 }
 
