@@ -162,8 +162,10 @@ export function jacobian<A extends readonly unknown[], R>(
 /** Whether the result has at least as many elements as the argument. */
 function isTall(f: Variadic, args: readonly unknown[], argnum: number): boolean {
   const { leaves, shape } = flatten('jacobian', args);
-  const types = asTensors(leaves).map((value) => value.type);
-  const results = traceFunction('jacobian', f, shape, types).program.outputTypes.reduce((n, { size }) => n + size, 0);
+  const tensors = asTensors(leaves);
+  const types = tensors.map((value) => value.type);
+  const { program } = traceFunction('jacobian', f, shape, types, tensors);
+  const results = program.outputTypes.reduce((n, { size }) => n + size, 0);
   const unknowns = flatten('jacobian', args[argnum]).leaves.reduce<number>(
     (n, leaf) => n + (typeof leaf === 'object' ? leaf.size : 1),
     0,
