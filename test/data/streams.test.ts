@@ -1,6 +1,8 @@
 /** Blocks of rows from files, batches in memory, and shuffling through a buffer. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -159,6 +161,27 @@ describe('streamBatches', () => {
     for (let seed = 0; seed < runs; seed++) firsts[(await order(seed))[0]]++;
     // Five standard deviations of a binomial count.
     for (const count of firsts) expect(Math.abs(count - runs / 10)).toBeLessThan(5 * Math.sqrt(runs * 0.09));
+  });
+
+  it('lets go of the blocks that it has copied, the first one included', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const seen: WeakRef<object>[] = [];
+    const blocks = function* (): Generator<{ x: DataArray }> {
+      for (let k = 0; k < 4; k++) {
+        const data = new Float32Array(1000);
+        seen.push(new WeakRef(data));
+        yield { x: dataArray(data, [1000, 1]) };
+      }
+    };
+    const batches = streamBatches(blocks(), { batchSize: 100, buffer: 10 });
+    for (let k = 0; k < 35; k++) await batches.next();
+    expect(seen.length).toBe(4);
+    // A weak reference holds its target until the end of the job that made it or read it.
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+    expect(seen.slice(0, 2).map((block) => block.deref())).toEqual([undefined, undefined]);
+    expect((await batches.next()).value?.x.shape).toEqual([100, 1]);
   });
 
   it('refuses blocks that change, and options out of range', async () => {
