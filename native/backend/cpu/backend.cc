@@ -7,7 +7,6 @@
 #include <string>
 
 #include "native/backend/cpu/blas.h"
-#include "native/backend/cpu/check.h"
 #include "native/backend/cpu/kernel.h"
 #include "native/backend/cpu/memory.h"
 #include "native/backend/guard.h"

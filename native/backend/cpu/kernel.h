@@ -58,6 +58,9 @@ class Kernel {
   }
 };
 
+// What a launch will cost on one thread of a plain machine: 10 GB/s, 20 GFLOP/s in float32.
+inline double estimate_ns(double bytes, double flops = 0) { return 100 + bytes / 10 + flops / 20; }
+
 // Bytes rounded up so that what follows them in a workspace is aligned, too.
 inline int64_t aligned_bytes(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 

@@ -10,6 +10,8 @@
 
 namespace cotangent::cpu {
 
+constexpr double kPartFlops = 200e3;  // of work that is worth a thread
+
 std::unique_ptr<Kernel> make_correlation(const OpDesc& desc, const ConvShape& shape, Gather gather);
 std::unique_ptr<Kernel> make_weight_gradient(const OpDesc& desc, const ConvShape& shape);
 

@@ -4,15 +4,14 @@
 #include <algorithm>
 #include <cstring>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/convolution/gather_plan.h"
 
 namespace cotangent::cpu {
 namespace {
 
-constexpr double kPartFlops = 200e3;  // of work that is worth a thread
-constexpr int64_t kItems = 16;        // bands and blocks of channels to cut a small batch into
-constexpr int64_t kChunk = 1024;      // results of one channel that are computed before they are stored
+constexpr int64_t kItems = 16;    // bands and blocks of channels to cut a small batch into
+constexpr int64_t kChunk = 1024;  // results of one channel that are computed before they are stored
 
 template <class T>
 class CorrelationKernel : public Kernel {

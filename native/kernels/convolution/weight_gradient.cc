@@ -8,14 +8,13 @@
 #include <algorithm>
 #include <cstring>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/convolution/gather_plan.h"
 #include "native/kernels/movement/transpose_tile.h"
 
 namespace cotangent::cpu {
 namespace {
 
-constexpr double kPartFlops = 200e3;         // of work that is worth a thread
 constexpr int64_t kPrivateBytes = 64 << 20;  // of buffers that threads sum into, all together
 constexpr int64_t kBands = 8;                // at least, for a single image
 constexpr int64_t kLine = 16;                // elements: parts of the workspace do not share cache lines

@@ -10,7 +10,7 @@
 
 #include <algorithm>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/cumulative/cumulative_loops.h"
 #include "native/kernels/cumulative/parameters.h"
 #include "native/kernels/reduce/reduce_ops.h"

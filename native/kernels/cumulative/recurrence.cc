@@ -2,7 +2,7 @@
 // seen as [outer, size, inner]; lines are shared out over the threads, a line is not cut.
 #include <algorithm>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/cumulative/cumulative.h"
 #include "native/kernels/cumulative/cumulative_loops.h"
 #include "native/kernels/cumulative/parameters.h"

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/elementwise/chain.h"
 #include "native/kernels/elementwise/chain_evaluator.h"
 #include "native/kernels/elementwise/reduced_chain.h"

@@ -14,7 +14,7 @@
 #include <cmath>
 #include <optional>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/fft/long_transform.h"
 #include "native/kernels/fft/parameters.h"
 

@@ -8,7 +8,7 @@
 #include <limits>
 #include <utility>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/linalg/shapes.h"
 #include "native/kernels/linalg/spectrum.h"
 #include "native/kernels/movement/transpose_tile.h"

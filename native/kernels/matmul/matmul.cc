@@ -11,7 +11,7 @@
 #include <memory>
 
 #include "native/backend/cpu/blas.h"
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/matmul/dot.h"
 #include "native/kernels/matmul/gemm.h"
 #include "native/kernels/movement/strided_copy.h"

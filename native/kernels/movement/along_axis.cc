@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/movement/indexed.h"
 #include "native/kernels/movement/movement.h"
 #include "native/kernels/movement/strided_copy.h"

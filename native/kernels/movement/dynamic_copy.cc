@@ -1,7 +1,7 @@
 // dynamicSlice and dynamicUpdate: the window's place is data. Starts are clamped so that the window fits.
 #include <algorithm>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/movement/movement.h"
 #include "native/kernels/movement/strided_copy.h"
 

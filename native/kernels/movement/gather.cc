@@ -4,7 +4,7 @@
 #include <cstring>
 #include <limits>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/movement/indexed.h"
 #include "native/kernels/movement/movement.h"
 

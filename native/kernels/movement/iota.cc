@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/movement/movement.h"
 
 namespace cotangent::cpu {

@@ -3,7 +3,7 @@
 // treated in the order of j by one thread, so the bits do not depend on the number of threads. int32 sums wrap.
 #include <algorithm>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/movement/indexed.h"
 #include "native/kernels/movement/movement.h"
 #include "native/kernels/movement/strided_copy.h"

@@ -1,7 +1,7 @@
 // broadcast, reshape, transpose, slice, reverse, pad and concatenate: copies whose views are known before data is seen.
 #include <algorithm>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/movement/movement.h"
 #include "native/kernels/movement/strided_copy.h"
 

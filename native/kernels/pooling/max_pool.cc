@@ -2,7 +2,7 @@
 // meets one tap of the window after the other, each a (strided) row of the operand.
 #include <algorithm>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/pooling/parameters.h"
 #include "native/kernels/pooling/pool_loops.h"
 #include "native/kernels/pooling/pooling.h"

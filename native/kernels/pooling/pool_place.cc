@@ -2,7 +2,7 @@
 // the order of p. The trailing axes are seen as one. A negative index stands for no place: 0, or nothing is added.
 #include <algorithm>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/pooling/parameters.h"
 #include "native/kernels/pooling/pooling.h"
 

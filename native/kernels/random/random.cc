@@ -3,7 +3,7 @@
 // (i % 2) + 1 (high) of block i / 2.
 #include <algorithm>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/random/parameters.h"
 #include "native/kernels/random/random_gamma.h"
 #include "native/kernels/random/random_loops.h"

@@ -1,7 +1,7 @@
 // randomGamma: keys [B.., 2], shapes [B.., ..] -> gamma variables of those shapes (scale 1). See random_formulas.h.
 #include "native/kernels/random/random_gamma.h"
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/random/parameters.h"
 #include "native/kernels/random/random_formulas.h"
 

@@ -1,5 +1,5 @@
 // randomGammaGradient: shapes and gamma variables of one type -> dz/da, elementwise (gamma_gradient.h).
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/random/gamma_gradient.h"
 #include "native/kernels/random/parameters.h"
 #include "native/kernels/random/random_gamma.h"

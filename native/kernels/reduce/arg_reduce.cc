@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/reduce/parameters.h"
 #include "native/kernels/reduce/reduce_loops.h"
 

@@ -6,7 +6,7 @@
 // being double).
 #include <algorithm>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/movement/strided_copy.h"
 #include "native/kernels/reduce/arg_reduce.h"
 #include "native/kernels/reduce/parameters.h"

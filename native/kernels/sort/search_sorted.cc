@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/sort/parameters.h"
 #include "native/kernels/sort/sort.h"
 #include "native/kernels/sort/sort_keys.h"

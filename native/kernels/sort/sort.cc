@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "native/backend/cpu/check.h"
+#include "native/backend/cpu/kernel.h"
 #include "native/kernels/sort/parameters.h"
 #include "native/kernels/sort/radix.h"
 
