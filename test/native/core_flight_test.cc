@@ -137,8 +137,9 @@ void loss() {
   CHECK(value->state() == Value::State::kFailed, "survived");
   const Failure& failure = *value->failure();
   CHECK(failure.code == CT_DEVICE && failure.op == "gpu", "code %d of %s", failure.code, failure.op.c_str());
-  CHECK(failure.message == "[gpu] Expected the kernel to end, received a fault. Hint: this process cannot use the "
-                           "device any more; start another one.",
+  CHECK(failure.message ==
+            "[gpu] Expected the kernel to end, received a fault. Hint: this process cannot use the "
+            "device any more; start another one.",
         "%s", failure.message.c_str());
 }
 
