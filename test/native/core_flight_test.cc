@@ -101,7 +101,7 @@ void following() {
 
 // Somebody asks all the time while the value is followed and lands; two hold it throughout.
 void asking() {
-  constexpr int kRounds = 100'000;
+  constexpr int kRounds = 40'000;
   std::atomic<Value*> next{nullptr};
   std::atomic<bool> over{false};
   std::thread follower([&] {
@@ -111,6 +111,7 @@ void asking() {
       {
         const Ref<Value> flight(value);
         value->follow();
+        for (int k = 0; k < 50; ++k) std::atomic_signal_fence(std::memory_order_seq_cst);  // in flight for a while
         value->landed({});
       }
       next.store(nullptr);
@@ -137,8 +138,9 @@ void loss() {
   CHECK(value->state() == Value::State::kFailed, "survived");
   const Failure& failure = *value->failure();
   CHECK(failure.code == CT_DEVICE && failure.op == "gpu", "code %d of %s", failure.code, failure.op.c_str());
-  CHECK(failure.message == "[gpu] Expected the kernel to end, received a fault. Hint: this process cannot use the "
-                           "device any more; start another one.",
+  CHECK(failure.message ==
+            "[gpu] Expected the kernel to end, received a fault. Hint: this process cannot use the "
+            "device any more; start another one.",
         "%s", failure.message.c_str());
 }
 

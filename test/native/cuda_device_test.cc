@@ -1,9 +1,8 @@
 // What the CUDA backend's kernels stand on: staging memory, the libraries' handles, what a failure says.
-#include "native/backend/cuda/device.h"
-
 #include <future>
 
 #include "native/backend/cuda/blas.h"
+#include "native/backend/cuda/device.h"
 #include "native/backend/cuda/solver.h"
 #include "test/native/emulation_testing.h"
 
@@ -97,9 +96,9 @@ void handles() {
   emulation::fail_allocation(1);
   CHECK(device.blas(&blas, &error) == CT_OUT_OF_MEMORY && !blas && error.code == CT_OUT_OF_MEMORY, "%s", error.message);
   CHECK(std::string(error.op) == "cuda", "blames %s", error.op);
-  const Array<float> c(1);
+  const Array<float> a(std::vector<float>{3}), b(std::vector<float>{5}), c(1);
   const auto product = [&] {
-    return cuda::blas::gemm<float>(device, 1, 1, 1, 1, 1, {c.data(), 1}, {c.data(), 1}, 0, {c.data(), 1}, &error);
+    return cuda::blas::gemm<float>(device, 1, 1, 1, 1, 1, {a.data(), 1}, {b.data(), 1}, 0, {c.data(), 1}, &error);
   };
   emulation::fail_allocation(1);
   CHECK(product() == CT_OUT_OF_MEMORY, "%s", error.message);
@@ -114,9 +113,28 @@ void handles() {
   }
   CHECK(cuda::solver::required_handle(device) == cuda::solver::required_handle(device), "two handles");
   OK(cudaStreamSynchronize(device.stream()));
+  CHECK(c.get()[0] == 15, "%g", c.get()[0]);
 }
 
 void store(int* to) { *to = 1; }
+
+// What has been told is forgotten: the next launch is not blamed for it.
+void told_once() {
+  Device device(0);
+  ct_error error{};
+  void* memory = nullptr;
+  emulation::fail_allocation(1);
+  const cudaError_t status = cudaMalloc(&memory, 4);
+  CHECK(cudaPeekAtLastError() == cudaErrorMemoryAllocation, "the runtime remembers nothing");
+  CHECK(cuda::check(status, &error, "cudaMalloc") == CT_OUT_OF_MEMORY, "%s", error.message);
+  CHECK(cudaPeekAtLastError() == cudaSuccess, "remembered");
+  CHECK(device.grid(store, 1, 1 << 20) == 1, "blocks of a million threads");
+  CHECK(cudaPeekAtLastError() == cudaSuccess, "the occupancy of an impossible block is remembered");
+  const Array<int> to(1);
+  OK(cuda::launch(1, 1, 0, device.stream(), store, to.data()));
+  OK(cudaStreamSynchronize(device.stream()));
+  CHECK(to.get()[0] == 1, "%d", to.get()[0]);
+}
 
 // The emulator knows more than the runtime's error says.
 void faults() {
@@ -141,6 +159,7 @@ int main() {
   in_every_order(ring);
   write_beside_read();
   handles();
+  told_once();
   faults();
   return finish();
 }

@@ -117,15 +117,25 @@ void failures_are_nan(CudaComparison& both, int32_t dtype, Random& random) {
   }
 }
 
-// A finite matrix whose R is not: an update overflows, and leaves infinity and NaN in different rows of a column. The
-// columns before are not touched.
+// Finite matrices whose R are not: an update overflows, and leaves infinity and NaN in different rows of a column, or
+// NaN beside nothing but zeros. The columns before are not touched.
 void overflowing_qr(CudaComparison& both) {
-  const Value a{type_of(CT_FLOAT32, {4, 2}), {1e38, 3e38, 1e38, 3e38, 5e37, 0, 0, 1}};
-  const std::vector<Value> qr = both.cuda().run("qr", {a}, {a.type, type_of(CT_FLOAT32, {2, 2})}, {});
-  const std::vector<double>&q = qr[0].data, &r = qr[1].data;
-  CHECK(std::abs(r[0] - 1.5e38) <= 4 * FLT_EPSILON * 1.5e38 && r[2] == 0, "column 0 of R: %g %g", r[0], r[2]);
-  CHECK(!std::isfinite(r[1]) && !std::isfinite(r[3]), "column 1 of R: %g %g", r[1], r[3]);
-  for (size_t row = 0; row < 4; ++row) CHECK(!std::isfinite(q[2 * row + 1]), "Q(%zu, 1): %g", row, q[2 * row + 1]);
+  struct Case {
+    std::vector<double> a;
+    double norm;  // of column 0
+  };
+  for (const auto& [elements, norm] : {Case{{1e38, 3e38, 1e38, 3e38, 5e37, 0, 0, 1}, 1.5e38},
+                                       Case{{1e38, 3e38, 1e38, 3e38, 0, 1}, std::sqrt(2.0) * 1e38}}) {
+    const auto rows = static_cast<int64_t>(elements.size() / 2);
+    const Value a{type_of(CT_FLOAT32, {rows, 2}), elements};
+    const std::vector<Value> qr = both.cuda().run("qr", {a}, {a.type, type_of(CT_FLOAT32, {2, 2})}, {});
+    const std::vector<double>&q = qr[0].data, &r = qr[1].data;
+    CHECK(std::abs(r[0] - norm) <= 4 * FLT_EPSILON * norm && r[2] == 0, "column 0 of R: %g %g", r[0], r[2]);
+    CHECK(!std::isfinite(r[1]) && !std::isfinite(r[3]), "column 1 of R: %g %g", r[1], r[3]);
+    for (size_t row = 0; row < elements.size() / 2; ++row) {
+      CHECK(!std::isfinite(q[2 * row + 1]), "Q(%zu, 1): %g", row, q[2 * row + 1]);
+    }
+  }
 }
 
 void triangular(CudaComparison& both, int32_t dtype, Random& random) {

@@ -55,6 +55,53 @@ void special_values(CudaComparison& both) {
   }
 }
 
+// What a loop's body reads of a stacked operand begins at any element. The bits do not depend on where.
+void places(int32_t dtype, int64_t k, Random& random) {
+  const ct_backend& backend = emulated_backend();
+  const auto element = static_cast<uint64_t>(element_bytes(dtype)), bytes = static_cast<uint64_t>(k) * element;
+  const ct_type in[] = {type_of(dtype, {1, k}), type_of(dtype, {k, 1})}, out = type_of(dtype, {1, 1});
+  const double params[] = {0, 0};
+  const void* const unknown[] = {nullptr, nullptr};
+  const ct_op_desc desc{"matmul", 2, 1, 2, in, &out, params, unknown};
+  Buffer x = to_buffer(random_value(dtype, {k}, random)), y = to_buffer(random_value(dtype, {k}, random));
+  ct_device* device = nullptr;
+  ct_queue* queue = nullptr;
+  ct_op* op = nullptr;
+  ct_op_info info{};
+  ct_error error{};
+  const auto done = [&](int32_t code) { CHECK(code == CT_OK, "%s", error.message); };
+  done(backend.device_open(0, &device, &error));
+  done(backend.queue_create(device, 1, &queue, &error));
+  done(backend.prepare(device, &desc, &op, &info, &error));
+  const uint64_t work = backend.workspace_bytes(op, 1) + 1;
+  void *a = nullptr, *b = nullptr, *c = nullptr, *workspace = nullptr;
+  done(backend.allocate(device, bytes + 16, &a, &error));
+  done(backend.allocate(device, bytes + 16, &b, &error));
+  done(backend.allocate(device, element, &c, &error));
+  done(backend.allocate(device, work, &workspace, &error));
+  double first = 0;
+  for (uint64_t place = 0; place < 32 / element; ++place) {
+    char* const left = static_cast<char*>(a) + place / 2 * element;
+    char* const right = static_cast<char*>(b) + (place + 1) / 2 % (16 / element) * element;
+    done(backend.write(queue, left, x.data(), bytes, &error));
+    done(backend.write(queue, right, y.data(), bytes, &error));
+    const void* const operands[] = {left, right};
+    done(backend.run(op, queue, operands, &c, workspace, 0, &error));
+    Buffer result(static_cast<int64_t>(element));
+    done(backend.read(queue, result.data(), c, element, &error));
+    const double received = from_buffer(out, result).data[0];
+    if (place == 0) first = received;
+    CHECK(received == first, "%d elements of type %d at place %d: %g, not %g", static_cast<int>(k), dtype,
+          static_cast<int>(place), received, first);
+  }
+  for (void* const memory : {a, b}) backend.release(device, memory, bytes + 16);
+  backend.release(device, c, element);
+  backend.release(device, workspace, work);
+  backend.op_destroy(op);
+  backend.queue_destroy(queue);
+  backend.device_close(device);
+}
+
 }  // namespace
 }  // namespace cotangent::testing
 
@@ -71,5 +118,8 @@ int main() {
     for (const int32_t dtype : {CT_FLOAT32, CT_FLOAT64}) products(both, dtype, shape, random);
   }
   special_values(both);
+  for (const int32_t dtype : {CT_FLOAT32, CT_FLOAT64}) {
+    for (const int64_t k : {1, 7, 64, 4099}) places(dtype, k, random);
+  }
   return failures ? 1 : 0;
 }

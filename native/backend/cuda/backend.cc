@@ -25,7 +25,7 @@ struct ct_queue {
 
 struct ct_marker {
   cotangent::cuda::Device& device;
-  cudaEvent_t event = nullptr;
+  cotangent::cuda::Event event;
 };
 
 struct ct_op {
@@ -57,6 +57,7 @@ int count_devices() {
                                      version(runtime) + "."};
   }
   const cudaError_t counted = cudaGetDeviceCount(&count);
+  cudaGetLastError();  // it is told below
   if (counted == cudaErrorInsufficientDriver) {
     throw KernelError{CT_DEVICE, "Expected a driver for CUDA " + version(runtime) + ", received one for CUDA " +
                                      version(driver) + ". Hint: update the NVIDIA driver."};
@@ -116,13 +117,12 @@ uint64_t memory_bytes(ct_device* device) { return device->device.properties().to
 // In the stream's order, like every use of the memory, so that neither call waits for the device.
 int32_t allocate(ct_device* device, uint64_t bytes, void** pointer, ct_error* error) {
   if (const ct_code code = device->device.select(error); code != CT_OK) return code;
-  const cudaError_t status = cudaMallocAsync(pointer, bytes, device->device.stream());
-  if (status == cudaErrorMemoryAllocation) cudaGetLastError();  // not an error of the next launch
-  return check(status, error, "cudaMallocAsync");
+  return check(cudaMallocAsync(pointer, bytes, device->device.stream()), error, "cudaMallocAsync");
 }
 
 void release(ct_device* device, void* pointer, uint64_t) {
-  if (device->device.select(nullptr) == CT_OK) cudaFreeAsync(pointer, device->device.stream());
+  if (device->device.select(nullptr) != CT_OK) return;
+  check(cudaFreeAsync(pointer, device->device.stream()), nullptr, "cudaFreeAsync");
 }
 
 int32_t write(ct_queue* queue, void* to, const void* from, uint64_t bytes, ct_error* error) {
@@ -199,26 +199,26 @@ int32_t synchronize(ct_queue* queue, ct_error* error) {
 int32_t marker_create(ct_device* device, ct_marker** marker, ct_error* error) {
   return guarded(error, "marker", [&]() -> int32_t {
     require(cudaSetDevice(device->device.index()), "cudaSetDevice");
-    auto made = std::make_unique<ct_marker>(ct_marker{device->device});
-    require(cudaEventCreateWithFlags(&made->event, cudaEventBlockingSync), "cudaEventCreateWithFlags");
-    *marker = made.release();
+    cudaEvent_t event = nullptr;
+    require(cudaEventCreateWithFlags(&event, cudaEventBlockingSync), "cudaEventCreateWithFlags");
+    *marker = new ct_marker{device->device, Event(event)};
     return CT_OK;
   });
 }
 
 void marker_destroy(ct_marker* marker) {
-  if (marker->device.select(nullptr) == CT_OK) cudaEventDestroy(marker->event);
+  marker->device.select(nullptr);
   delete marker;
 }
 
 int32_t record(ct_queue* queue, ct_marker* marker, ct_error* error) {
   if (const ct_code code = queue->device.select(error); code != CT_OK) return code;
-  return check(cudaEventRecord(marker->event, queue->device.stream()), error, "cudaEventRecord");
+  return check(cudaEventRecord(marker->event.get(), queue->device.stream()), error, "cudaEventRecord");
 }
 
 int32_t wait(ct_marker* marker, ct_error* error) {
   if (const ct_code code = marker->device.select(error); code != CT_OK) return code;
-  return check(cudaEventSynchronize(marker->event), error, "cudaEventSynchronize");
+  return check(cudaEventSynchronize(marker->event.get()), error, "cudaEventSynchronize");
 }
 
 int32_t elapsed(ct_marker* from, ct_marker* to, double* ns, ct_error* error) {
@@ -226,7 +226,7 @@ int32_t elapsed(ct_marker* from, ct_marker* to, double* ns, ct_error* error) {
   if (const int32_t code = wait(to, error); code != CT_OK) return code;
   float milliseconds = 0;
   const ct_code code =
-      check(cudaEventElapsedTime(&milliseconds, from->event, to->event), error, "cudaEventElapsedTime");
+      check(cudaEventElapsedTime(&milliseconds, from->event.get(), to->event.get()), error, "cudaEventElapsedTime");
   *ns = double{milliseconds} * 1e6;
   return code;
 }

@@ -51,6 +51,7 @@ void require_status(Status status, const char* call) {
 
 ct_code check(cudaError_t status, ct_error* error, const char* call) {
   if (status == cudaSuccess) return CT_OK;
+  cudaGetLastError();
   const ct_code code = status == cudaErrorMemoryAllocation ? CT_OUT_OF_MEMORY : CT_DEVICE;
   std::string received = std::string(cudaGetErrorName(status)) + ": " + cudaGetErrorString(status);
 #if defined(COTANGENT_CUDA_EMULATED)
@@ -85,15 +86,10 @@ Staging::Staging(int slots, uint64_t slot_bytes) : slot_bytes_(slot_bytes), slot
   for (Slot& slot : slots_) {
     void* memory = nullptr;
     require(cudaHostAlloc(&memory, slot_bytes_, cudaHostAllocDefault), "cudaHostAlloc");
-    slot.memory = static_cast<char*>(memory);
-    require(cudaEventCreateWithFlags(&slot.free, cudaEventDisableTiming), "cudaEventCreateWithFlags");
-  }
-}
-
-Staging::~Staging() {
-  for (Slot& slot : slots_) {
-    if (slot.free) cudaEventDestroy(slot.free);
-    if (slot.memory) cudaFreeHost(slot.memory);
+    slot.memory.reset(static_cast<char*>(memory));
+    cudaEvent_t event = nullptr;
+    require(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+    slot.free.reset(event);
   }
 }
 
@@ -102,13 +98,13 @@ ct_code Staging::write(cudaStream_t stream, void* to_device, const void* from_ho
   for (uint64_t done = 0; done < bytes;) {
     if (used_ == slot_bytes_) {
       const size_t next = (current_ + 1) % slots_.size();
-      const ct_code code = check(cudaEventSynchronize(slots_[next].free), error, "cudaEventSynchronize");
+      const ct_code code = check(cudaEventSynchronize(slots_[next].free.get()), error, "cudaEventSynchronize");
       if (code != CT_OK) return code;
       current_ = next;
       used_ = 0;
     }
     const Slot& slot = slots_[current_];
-    char* const staged = slot.memory + used_;
+    char* const staged = slot.memory.get() + used_;
     const size_t count = std::min(slot_bytes_ - used_, bytes - done);
     used_ += (count + kAlignment - 1) / kAlignment * kAlignment;
     std::memcpy(staged, static_cast<const char*>(from_host) + done, count);
@@ -116,7 +112,7 @@ ct_code Staging::write(cudaStream_t stream, void* to_device, const void* from_ho
         check(cudaMemcpyAsync(static_cast<char*>(to_device) + done, staged, count, cudaMemcpyHostToDevice, stream),
               error, "cudaMemcpyAsync");
     if (code != CT_OK) return code;
-    code = check(cudaEventRecord(slot.free, stream), error, "cudaEventRecord");
+    code = check(cudaEventRecord(slot.free.get(), stream), error, "cudaEventRecord");
     if (code != CT_OK) return code;
     done += count;
   }
@@ -132,10 +128,10 @@ ct_code Staging::read(cudaStream_t stream, void* to_host, const void* from_devic
     const Slot& slot = slots_[chunk % slots_.size()];
     // Stream order keeps it behind an earlier copy out of the slot.
     const ct_code code =
-        check(cudaMemcpyAsync(slot.memory, static_cast<const char*>(from_device) + chunk * slot_bytes_, length(chunk),
-                              cudaMemcpyDeviceToHost, stream),
+        check(cudaMemcpyAsync(slot.memory.get(), static_cast<const char*>(from_device) + chunk * slot_bytes_,
+                              length(chunk), cudaMemcpyDeviceToHost, stream),
               error, "cudaMemcpyAsync");
-    return code == CT_OK ? check(cudaEventRecord(slot.free, stream), error, "cudaEventRecord") : code;
+    return code == CT_OK ? check(cudaEventRecord(slot.free.get(), stream), error, "cudaEventRecord") : code;
   };
   for (uint64_t chunk = 0; chunk <= chunks; ++chunk) {
     if (chunk < chunks) {
@@ -143,10 +139,11 @@ ct_code Staging::read(cudaStream_t stream, void* to_host, const void* from_devic
     }
     if (chunk == 0) continue;
     const Slot& slot = slots_[(chunk - 1) % slots_.size()];
-    if (const ct_code code = check(cudaEventSynchronize(slot.free), error, "cudaEventSynchronize"); code != CT_OK) {
+    if (const ct_code code = check(cudaEventSynchronize(slot.free.get()), error, "cudaEventSynchronize");
+        code != CT_OK) {
       return code;
     }
-    std::memcpy(static_cast<char*>(to_host) + (chunk - 1) * slot_bytes_, slot.memory, length(chunk - 1));
+    std::memcpy(static_cast<char*>(to_host) + (chunk - 1) * slot_bytes_, slot.memory.get(), length(chunk - 1));
   }
   return CT_OK;
 }
@@ -160,51 +157,47 @@ int selected(int index) {
   return index;
 }
 
+StreamHandle make_stream() {
+  cudaStream_t stream = nullptr;
+  require(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  return StreamHandle(stream);
+}
+
 }  // namespace
 
-Device::Device(int index) : index_(selected(index)) {
+Device::Device(int index) : index_(selected(index)), stream_(make_stream()), fetch_stream_(make_stream()) {
   require(cudaGetDeviceProperties(&properties_, index), "cudaGetDeviceProperties");
-  require(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
-  require(cudaStreamCreateWithFlags(&fetch_stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
 }
 
-Device::~Device() {
-  cudaSetDevice(index_);
-  if (solver_) cusolverDnDestroy(solver_);
-  if (blas_) cublasDestroy(blas_);
-  if (fetch_stream_) cudaStreamDestroy(fetch_stream_);
-  if (stream_) cudaStreamDestroy(stream_);
-}
+Device::~Device() { select(nullptr); }  // for the members' sake
 
 ct_code Device::select(ct_error* error) const { return check(cudaSetDevice(index_), error, "cudaSetDevice"); }
 
 ct_code Device::blas(cublasHandle_t* handle, ct_error* error) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!blas_) {
-    cublasHandle_t made = nullptr;
-    if (const ct_code code = check(cublasCreate(&made), error, "cublasCreate"); code != CT_OK) return code;
-    if (const ct_code code = check(cublasSetStream(made, stream_), error, "cublasSetStream"); code != CT_OK) {
-      cublasDestroy(made);
-      return code;
-    }
-    blas_ = made;
+    cublasHandle_t created = nullptr;
+    if (const ct_code code = check(cublasCreate(&created), error, "cublasCreate"); code != CT_OK) return code;
+    BlasHandle made(created);
+    const ct_code code = check(cublasSetStream(created, stream()), error, "cublasSetStream");
+    if (code != CT_OK) return code;
+    blas_ = std::move(made);
   }
-  *handle = blas_;
+  *handle = blas_.get();
   return CT_OK;
 }
 
 ct_code Device::solver(cusolverDnHandle_t* handle, ct_error* error) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!solver_) {
-    cusolverDnHandle_t made = nullptr;
-    if (const ct_code code = check(cusolverDnCreate(&made), error, "cusolverDnCreate"); code != CT_OK) return code;
-    if (const ct_code code = check(cusolverDnSetStream(made, stream_), error, "cusolverDnSetStream"); code != CT_OK) {
-      cusolverDnDestroy(made);
-      return code;
-    }
-    solver_ = made;
+    cusolverDnHandle_t created = nullptr;
+    if (const ct_code code = check(cusolverDnCreate(&created), error, "cusolverDnCreate"); code != CT_OK) return code;
+    SolverHandle made(created);
+    const ct_code code = check(cusolverDnSetStream(created, stream()), error, "cusolverDnSetStream");
+    if (code != CT_OK) return code;
+    solver_ = std::move(made);
   }
-  *handle = solver_;
+  *handle = solver_.get();
   return CT_OK;
 }
 
@@ -213,9 +206,10 @@ int64_t Device::resident_blocks(const void* kernel, unsigned block, size_t share
   int64_t& known = occupancy_[{kernel, {block, shared_bytes}}];
   if (known == 0) {
     int blocks = 0;
-    const bool asked = cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, static_cast<int>(block),
-                                                                     shared_bytes) == cudaSuccess;
-    known = static_cast<int64_t>(properties_.multiProcessorCount) * (asked && blocks > 0 ? blocks : 1);
+    const cudaError_t asked =
+        cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, static_cast<int>(block), shared_bytes);
+    if (check(asked, nullptr, "cudaOccupancyMaxActiveBlocksPerMultiprocessor") != CT_OK) blocks = 0;  // launching tells
+    known = static_cast<int64_t>(properties_.multiProcessorCount) * std::max(1, blocks);
   }
   return known;
 }

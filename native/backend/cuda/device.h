@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -19,7 +20,8 @@
 
 namespace cotangent::cuda {
 
-// What a status of the runtime or of a library means to the core; CT_OK for success. The message names the call.
+// What a status of the runtime or of a library means to the core; CT_OK for success. The message names the call. The
+// runtime forgets an error that is told here (but for faults, which stay): the next launch is not blamed for it.
 ct_code check(cudaError_t status, ct_error* error, const char* call);
 ct_code check(cublasStatus_t status, ct_error* error, const char* call);
 ct_code check(cusolverStatus_t status, ct_error* error, const char* call);
@@ -31,6 +33,22 @@ void require(cusolverStatus_t status, const char* call);
 // Throws the KernelError of what a function above reported: without the prefix, which `guarded` adds.
 [[noreturn]] void raise(const ct_error& error);
 
+template <auto kDestroy>
+struct Destroys {
+  template <class T>
+  void operator()(T* object) const {
+    kDestroy(object);
+  }
+};
+
+// What the runtime or a library has made.
+template <class Handle, auto kDestroy>
+using Owned = std::unique_ptr<std::remove_pointer_t<Handle>, Destroys<kDestroy>>;
+using Event = Owned<cudaEvent_t, cudaEventDestroy>;
+using StreamHandle = Owned<cudaStream_t, cudaStreamDestroy>;
+using BlasHandle = Owned<cublasHandle_t, cublasDestroy>;
+using SolverHandle = Owned<cusolverDnHandle_t, cusolverDnDestroy>;
+
 // Pinned host memory in a ring of slots. Writes fill one slot after the other; a slot is entered again when the copies
 // out of it are over.
 class Staging {
@@ -39,7 +57,6 @@ class Staging {
 
   // slot_bytes: a multiple of kAlignment; slots: at least 2. Throws KernelError.
   Staging(int slots, uint64_t slot_bytes);
-  ~Staging();
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
 
@@ -50,8 +67,8 @@ class Staging {
 
  private:
   struct Slot {
-    char* memory = nullptr;
-    cudaEvent_t free = nullptr;  // recorded behind the slot's last use
+    Owned<char*, cudaFreeHost> memory;
+    Event free;  // recorded behind the slot's last use
   };
 
   const uint64_t slot_bytes_;
@@ -72,8 +89,10 @@ class Device {
   // The calling thread's current device becomes this one. The runtime keeps one current device a thread.
   ct_code select(ct_error* error) const;
 
-  cudaStream_t stream() const { return stream_; }
-  cudaStream_t fetch_stream() const { return fetch_stream_; }  // for copies to the host outside the device's order
+  cudaStream_t stream() const { return stream_.get(); }
+  cudaStream_t fetch_stream() const {
+    return fetch_stream_.get();
+  }  // for copies to the host outside the device's order
   const cudaDeviceProp& properties() const { return properties_; }
   Staging& writing() { return writing_; }
   Staging& reading() { return reading_; }
@@ -100,13 +119,13 @@ class Device {
 
   const int index_;
   cudaDeviceProp properties_{};
-  cudaStream_t stream_ = nullptr, fetch_stream_ = nullptr;
-  cublasHandle_t blas_ = nullptr;
-  cusolverDnHandle_t solver_ = nullptr;
+  StreamHandle stream_, fetch_stream_;
   // A read waits for all that is queued, and nobody else may have to: it has memory of its own. What it reads is small.
   Staging writing_{4, 4 << 20}, reading_{2, 256 << 10};  // of the one stream
   Staging fetching_{4, 4 << 20};                         // of the other
-  mutable std::mutex mutex_;                             // guards the handles and the cache of occupancies
+  BlasHandle blas_;
+  SolverHandle solver_;
+  mutable std::mutex mutex_;  // guards the handles and the cache of occupancies
   mutable std::map<std::pair<const void*, std::pair<unsigned, size_t>>, int64_t> occupancy_;
 };
 

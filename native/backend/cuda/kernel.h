@@ -14,8 +14,9 @@
 
 namespace cotangent::cuda {
 
-// One launch. Buffers are device memory that begins at multiples of 64 bytes (what native/core/layout.cc gives),
-// `workspace` holds workspace_bytes() bytes.
+// One launch. Buffers are device memory that begins at multiples of 64 bytes (what native/core/layout.cc gives), but
+// for what a loop's body reads and writes of stacked operands and results: there, at any element. `workspace` holds
+// workspace_bytes() bytes and begins at a multiple of 64.
 struct Launch {
   const void* const* in;
   void* const* out;

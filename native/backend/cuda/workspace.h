@@ -16,7 +16,8 @@ class Room {
   int64_t take(int64_t count) {
     constexpr int64_t kAlignment = 64;
     const int64_t offset = bytes_;
-    bytes_ += (std::max<int64_t>(0, count) * static_cast<int64_t>(sizeof(T)) + kAlignment - 1) / kAlignment * kAlignment;
+    bytes_ +=
+        (std::max<int64_t>(0, count) * static_cast<int64_t>(sizeof(T)) + kAlignment - 1) / kAlignment * kAlignment;
     return offset;
   }
   uint64_t bytes() const { return static_cast<uint64_t>(bytes_); }

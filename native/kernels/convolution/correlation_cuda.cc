@@ -4,6 +4,7 @@
 // kernel of one element whose results lie on their sources needs no columns at all.
 #include "native/backend/cuda/blas.h"
 #include "native/backend/cuda/dispatch.h"
+#include "native/backend/cuda/workspace.h"
 #include "native/kernels/convolution/convolution_cuda.h"
 #include "native/kernels/convolution/unfold.h"
 
@@ -25,21 +26,22 @@ class CorrelationKernel : public Kernel {
         phases_(make_phases(shape, gather)) {
     estimated_ns = estimate_ns(traffic(desc), shape.flops());
     blas_size(results_);
+    int64_t weights = 0, columns = 0, rows = 0;
     for (const Phase& phase : phases_) {
       const Step step = plan(phase);
       blas_size(sources_ * phase.taps());
       any_empty_ = any_empty_ || step.inner == 0;
-      weight_count_ = std::max(weight_count_, step.packed ? shape.weights() : 0);
-      column_count_ = std::max(column_count_, step.identity ? 0 : shape.groups * step.inner * step.largest.columns());
-      row_count_ = std::max(row_count_, step.direct ? 0 : shape.groups * results_ * step.largest.columns());
+      weights = std::max(weights, step.packed ? shape.weights() : 0);
+      columns = std::max(columns, step.identity ? 0 : shape.groups * step.inner * step.largest.columns());
+      rows = std::max(rows, step.direct ? 0 : shape.groups * results_ * step.largest.columns());
     }
-    weight_count_ = padded(weight_count_);
-    column_count_ = padded(column_count_);
+    if (empty()) return;
+    weights_ = room_.take<T>(weights);
+    columns_ = room_.take<T>(columns);
+    rows_ = room_.take<T>(rows);
   }
 
-  uint64_t workspace_bytes() const override {
-    return empty() ? 0 : static_cast<uint64_t>(weight_count_ + column_count_ + row_count_) * sizeof(T);
-  }
+  uint64_t workspace_bytes() const override { return room_.bytes(); }
 
   ct_code run(const Launch& to, ct_error* error) const override {
     if (empty()) return CT_OK;
@@ -68,8 +70,6 @@ class CorrelationKernel : public Kernel {
     Chunk largest;
   };
 
-  static int64_t padded(int64_t count) { return (count + 63) / 64 * 64; }
-
   bool empty() const { return phases_.empty() || results_ == 0 || shape_.batch == 0; }
 
   Step plan(const Phase& phase) const {
@@ -83,9 +83,9 @@ class CorrelationKernel : public Kernel {
   }
 
   ct_code run_phase(const Launch& to, const Phase& phase, const Step& step, ct_error* error) const {
-    T* const packed = static_cast<T*>(to.workspace);
-    T* const columns = packed + weight_count_;
-    T* const rows = columns + column_count_;
+    T* const packed = part<T>(to.workspace, weights_);
+    T* const columns = part<T>(to.workspace, columns_);
+    T* const rows = part<T>(to.workspace, rows_);
     const T* weights = to.input<T>(1);
     if (step.packed) {
       const Weights order{shape_.groups, shape_.out_channels, shape_.in_channels, !forward_, false};
@@ -127,7 +127,8 @@ class CorrelationKernel : public Kernel {
   const int64_t results_, sources_;  // channels of one group
   const std::vector<Phase> phases_;
   bool any_empty_ = false;
-  int64_t weight_count_ = 0, column_count_ = 0, row_count_ = 0;  // of the workspace
+  Room room_;
+  int64_t weights_ = 0, columns_ = 0, rows_ = 0;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 // images go one by one and nothing is copied.
 #include "native/backend/cuda/blas.h"
 #include "native/backend/cuda/dispatch.h"
+#include "native/backend/cuda/workspace.h"
 #include "native/kernels/convolution/convolution_cuda.h"
 #include "native/kernels/convolution/unfold.h"
 
@@ -19,21 +20,21 @@ class WeightGradientKernel : public Kernel {
       : shape_(shape), phases_(make_phases(shape, Gather::kOutputFromInput)) {
     estimated_ns = estimate_ns(traffic(desc), shape.flops());
     blas_size(shape.out_channels);
+    int64_t x_count = 0, y_count = 0, packed = 0;
     for (const Phase& phase : phases_) {
       const Step step = plan(phase);
       blas_size(step.inner);
       const int64_t columns = shape.groups * step.largest.columns();
-      x_count_ = std::max(x_count_, step.x_as_is ? 0 : columns * step.inner);
-      y_count_ = std::max(y_count_, step.y_as_is ? 0 : columns * shape.out_channels);
-      packed_count_ = std::max(packed_count_, in_order(phase) ? 0 : shape.groups * shape.out_channels * step.inner);
+      x_count = std::max(x_count, step.x_as_is ? 0 : columns * step.inner);
+      y_count = std::max(y_count, step.y_as_is ? 0 : columns * shape.out_channels);
+      packed = std::max(packed, in_order(phase) ? 0 : shape.groups * shape.out_channels * step.inner);
     }
-    x_count_ = padded(x_count_);
-    y_count_ = padded(y_count_);
+    x_columns_ = room_.take<T>(x_count);
+    y_columns_ = room_.take<T>(y_count);
+    packed_ = room_.take<T>(packed);
   }
 
-  uint64_t workspace_bytes() const override {
-    return static_cast<uint64_t>(x_count_ + y_count_ + packed_count_) * sizeof(T);
-  }
+  uint64_t workspace_bytes() const override { return room_.bytes(); }
 
   ct_code run(const Launch& to, ct_error* error) const override {
     if (shape_.weights() == 0) return CT_OK;
@@ -60,8 +61,6 @@ class WeightGradientKernel : public Kernel {
     Chunk largest;
   };
 
-  static int64_t padded(int64_t count) { return (count + 63) / 64 * 64; }
-
   // Whether the product is the gradient as it is stored.
   static bool in_order(const Phase& phase) { return phase.all_taps(); }
 
@@ -76,9 +75,9 @@ class WeightGradientKernel : public Kernel {
   }
 
   ct_code run_phase(const Launch& to, const Phase& phase, const Step& step, ct_error* error) const {
-    T* const x_columns = static_cast<T*>(to.workspace);
-    T* const y_columns = x_columns + x_count_;
-    T* const packed = y_columns + y_count_;
+    T* const x_columns = part<T>(to.workspace, x_columns_);
+    T* const y_columns = part<T>(to.workspace, y_columns_);
+    T* const packed = part<T>(to.workspace, packed_);
     T* const product = in_order(phase) ? to.output<T>(0) : packed;
     const int64_t groups = shape_.groups, in = shape_.in_channels, out = shape_.out_channels, inner = step.inner;
     const int64_t positions = phase.count();
@@ -114,7 +113,8 @@ class WeightGradientKernel : public Kernel {
 
   const ConvShape shape_;
   const std::vector<Phase> phases_;
-  int64_t x_count_ = 0, y_count_ = 0, packed_count_ = 0;  // of the workspace
+  Room room_;
+  int64_t x_columns_ = 0, y_columns_ = 0, packed_ = 0;
 };
 
 }  // namespace

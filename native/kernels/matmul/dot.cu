@@ -1,6 +1,7 @@
 // Inner products c[i] = <a_i, b_i>: a warp sums a chunk of a fixed length in double, lane by lane and then across the
 // lanes, and a second kernel the chunks of each product. Reads both operands once; the order of the sums, and so the
-// bits, depend on the length alone.
+// bits, depend on the length alone, not on where the operands lie.
+#include "native/backend/cuda/packed.h"
 #include "native/backend/cuda/vector_access.h"
 #include "native/backend/cuda/warp.h"
 #include "native/kernels/matmul/matmul_cuda.h"
@@ -11,11 +12,19 @@ namespace {
 constexpr unsigned kBlock = 256;
 constexpr int64_t kChunk = 4096;
 
-// One warp a chunk; `packed`: every chunk begins at a multiple of 16 bytes.
+// Consecutive elements, one at a time where the address is no multiple of 16 bytes.
+template <class T>
+__device__ __forceinline__ void load_elements(T (&to)[kPerVector<T>], const T* from, bool aligned) {
+  if (aligned) return load_vector(to, from);
+#pragma unroll
+  for (int e = 0; e < kPerVector<T>; ++e) to[e] = from[e];
+}
+
+// One warp a chunk; `aligned`: every chunk begins at a multiple of 16 bytes.
 template <class T>
 __global__ void __launch_bounds__(kBlock)
     dot_kernel(const T* __restrict__ a, const T* __restrict__ b, double* __restrict__ sums, T* __restrict__ c,
-               int64_t k, int64_t chunks, int64_t count, bool packed) {
+               int64_t k, int64_t chunks, int64_t count, bool aligned) {
   constexpr int64_t kWidth = kPerVector<T>;
   const int64_t lane = threadIdx.x % kWarp;
   for (int64_t i = grid_start() / kWarp; i < count; i += grid_step() / kWarp) {
@@ -23,12 +32,12 @@ __global__ void __launch_bounds__(kBlock)
     const int64_t length = k - first < kChunk ? k - first : kChunk;
     const T* const x = a + product * k + first;
     const T* const y = b + product * k + first;
-    const int64_t vectors = packed ? length / kWidth : 0;
+    const int64_t vectors = length / kWidth;
     double sum = 0;
     for (int64_t v = lane; v < vectors; v += kWarp) {
       T p[kPerVector<T>], q[kPerVector<T>];
-      load_vector(p, x + v * kWidth);
-      load_vector(q, y + v * kWidth);
+      load_elements(p, x + v * kWidth, aligned);
+      load_elements(q, y + v * kWidth, aligned);
 #pragma unroll
       for (int e = 0; e < kPerVector<T>; ++e) sum += static_cast<double>(p[e]) * static_cast<double>(q[e]);
     }
@@ -67,11 +76,11 @@ template <class T>
 ct_code launch_dots(Device& device, int64_t batch, int64_t k, const T* a, const T* b, T* c, double* sums,
                     ct_error* error) {
   const int64_t chunks = chunks_of(k);
-  const bool packed = k % kPerVector<T> == 0 || batch == 1;
+  const bool aligned = (k % kPerVector<T> == 0 || batch == 1) && aligned_to(16, a, b);
   const unsigned blocks = device.grid(dot_kernel<T>, batch * chunks * kWarp, kBlock);
-  const ct_code code =
-      check(launch(blocks, kBlock, 0, device.stream(), dot_kernel<T>, a, b, sums, c, k, chunks, batch * chunks, packed),
-            error, "matmul");
+  const ct_code code = check(
+      launch(blocks, kBlock, 0, device.stream(), dot_kernel<T>, a, b, sums, c, k, chunks, batch * chunks, aligned),
+      error, "matmul");
   if (code != CT_OK || chunks == 1) return code;
   const unsigned ends = device.grid(dot_sum_kernel<T>, batch * kWarp, kBlock);
   return check(launch(ends, kBlock, 0, device.stream(), dot_sum_kernel<T>, sums, c, chunks, batch), error, "matmul");
