@@ -58,17 +58,7 @@ std::string divergence() {
 
 void open_barrier() {
   Machine& m = machine();
-  switch (m.vote) {
-    case Vote::kAnd:
-      m.vote_result = m.votes == m.arrived;
-      break;
-    case Vote::kOr:
-      m.vote_result = m.votes != 0;
-      break;
-    default:
-      m.vote_result = static_cast<int>(m.votes);
-  }
-  m.arrived = m.votes = 0;
+  m.arrived = 0;
   ++m.generation;
   for (Lane& lane : m.lanes) {
     if (lane.state == State::kAtBarrier) lane.state = State::kReady;
@@ -145,7 +135,6 @@ void complete(unsigned warp, unsigned mask) {
         for (unsigned j = 0; j < kWarp; ++j) {
           if (mask >> j & 1 && lanes[j].value == lane.value) lane.result |= 1u << j;
         }
-        if (lane.operation == WarpOperation::kMatchAll && lane.result != mask) lane.result = 0;
     }
     lane.state = State::kReady;
   }
@@ -154,14 +143,12 @@ void complete(unsigned warp, unsigned mask) {
 
 }  // namespace
 
-int block_barrier(Vote vote, bool predicate, Location where) {
+void block_barrier(Location where) {
   Machine& m = machine();
   Lane& lane = *m.current;
   char* event = kThreadSanitizer ? &m.events->barrier[m.generation % 2] : nullptr;
   happens_before(event);
   lane.where = where;
-  m.vote = vote;
-  m.votes += predicate;
   ++m.arrived;
   if (m.arrived + m.ended == m.count) {
     lane.state = State::kAtBarrier;
@@ -172,7 +159,6 @@ int block_barrier(Vote vote, bool predicate, Location where) {
     wait_in_lane(State::kAtBarrier);
   }
   happens_after(event);
-  return m.vote_result;
 }
 
 bool release_barrier() {
@@ -219,10 +205,9 @@ std::string describe_waiting() {
   return result;
 }
 
-int lane_index() { return static_cast<int>(machine().index_of(*machine().current) % kWarp); }
-
 int shuffle_source(Shuffle kind, int operand, int width) {
-  const int lane = lane_index(), first = lane & ~(width - 1), last = first + width - 1;
+  const int lane = static_cast<int>(machine().index_of(*machine().current) % kWarp), first = lane & ~(width - 1),
+            last = first + width - 1;
   operand &= 31;  // the device looks at five bits
   switch (kind) {
     case Shuffle::kIndex:

@@ -25,13 +25,7 @@ constexpr ErrorText kErrors[] = {
     {cudaSuccess, "cudaSuccess", "no error"},
     {cudaErrorInvalidValue, "cudaErrorInvalidValue", "invalid argument"},
     {cudaErrorMemoryAllocation, "cudaErrorMemoryAllocation", "out of memory"},
-    {cudaErrorInitializationError, "cudaErrorInitializationError", "initialization error"},
     {cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration", "invalid configuration argument"},
-    {cudaErrorInvalidPitchValue, "cudaErrorInvalidPitchValue", "invalid pitch argument"},
-    {cudaErrorInvalidSymbol, "cudaErrorInvalidSymbol", "invalid device symbol"},
-    {cudaErrorInvalidHostPointer, "cudaErrorInvalidHostPointer", "invalid host pointer"},
-    {cudaErrorInvalidDevicePointer, "cudaErrorInvalidDevicePointer", "invalid device pointer"},
-    {cudaErrorInvalidMemcpyDirection, "cudaErrorInvalidMemcpyDirection", "invalid copy direction for memcpy"},
     {cudaErrorInsufficientDriver, "cudaErrorInsufficientDriver",
      "CUDA driver version is insufficient for CUDA runtime version"},
     {cudaErrorInvalidDeviceFunction, "cudaErrorInvalidDeviceFunction", "invalid device function"},
@@ -40,13 +34,9 @@ constexpr ErrorText kErrors[] = {
     {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
     {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
     {cudaErrorIllegalAddress, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
-    {cudaErrorLaunchOutOfResources, "cudaErrorLaunchOutOfResources", "too many resources requested for launch"},
-    {cudaErrorAssert, "cudaErrorAssert", "device-side assert triggered"},
     {cudaErrorMisalignedAddress, "cudaErrorMisalignedAddress", "misaligned address"},
     {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
     {cudaErrorNotPermitted, "cudaErrorNotPermitted", "operation not permitted"},
-    {cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
-    {cudaErrorUnknown, "cudaErrorUnknown", "unknown error"},
 };
 
 const ErrorText* find_error(cudaError_t error) {
@@ -58,100 +48,24 @@ const ErrorText* find_error(cudaError_t error) {
 
 cudaError_t check_device(int device) { return device == 0 ? cudaSuccess : cudaErrorInvalidDevice; }
 
-int attribute(cudaDeviceAttr attribute) {
-  switch (attribute) {
-    case cudaDevAttrMaxThreadsPerBlock:
-      return kThreadsPerBlock;
-    case cudaDevAttrMaxBlockDimX:
-      return kBlockX;
-    case cudaDevAttrMaxBlockDimY:
-      return kBlockY;
-    case cudaDevAttrMaxBlockDimZ:
-      return kBlockZ;
-    case cudaDevAttrMaxGridDimX:
-      return kGridX;
-    case cudaDevAttrMaxGridDimY:
-      return kGridY;
-    case cudaDevAttrMaxGridDimZ:
-      return kGridZ;
-    case cudaDevAttrMaxSharedMemoryPerBlock:
-      return kSharedPerBlock;
-    case cudaDevAttrTotalConstantMemory:
-      return kConstantBytes;
-    case cudaDevAttrWarpSize:
-      return 32;
-    case cudaDevAttrMaxRegistersPerBlock:
-    case cudaDevAttrMaxRegistersPerMultiprocessor:
-      return kRegistersPerBlock;
-    case cudaDevAttrMultiProcessorCount:
-      return kMultiprocessors;
-    case cudaDevAttrL2CacheSize:
-      return kCacheBytes;
-    case cudaDevAttrMaxThreadsPerMultiProcessor:
-      return kThreadsPerMultiprocessor;
-    case cudaDevAttrComputeCapabilityMajor:
-      return kMajor;
-    case cudaDevAttrComputeCapabilityMinor:
-      return kMinor;
-    case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
-      return kSharedPerMultiprocessor;
-    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-      return kSharedPerBlockOptIn;
-    case cudaDevAttrMaxBlocksPerMultiprocessor:
-      return kBlocksPerMultiprocessor;
-    case cudaDevAttrReservedSharedMemoryPerBlock:
-      return kSharedReserved;
-    case cudaDevAttrCanMapHostMemory:
-    case cudaDevAttrConcurrentKernels:
-    case cudaDevAttrAsyncEngineCount:
-    case cudaDevAttrUnifiedAddressing:
-    case cudaDevAttrMemoryPoolsSupported:
-      return 1;
-    case cudaDevAttrIntegrated:
-    case cudaDevAttrComputeMode:
-    case cudaDevAttrManagedMemory:
-    case cudaDevAttrPageableMemoryAccess:
-    case cudaDevAttrConcurrentManagedAccess:
-    case cudaDevAttrCooperativeLaunch:
-      return 0;
-  }
-  return -1;
-}
-
 void fill(cudaDeviceProp& p) {
   p = cudaDeviceProp{};
   std::strncpy(p.name, "cotangent emulated device", sizeof p.name - 1);
   p.totalGlobalMem = memory::total();
   p.sharedMemPerBlock = kSharedPerBlock;
-  p.regsPerBlock = p.regsPerMultiprocessor = kRegistersPerBlock;
-  p.warpSize = 32;
-  p.memPitch = kGridX;
+  p.sharedMemPerBlockOptin = kSharedPerBlockOptIn;
   p.maxThreadsPerBlock = kThreadsPerBlock;
-  p.maxThreadsDim[0] = kBlockX;
-  p.maxThreadsDim[1] = kBlockY;
-  p.maxThreadsDim[2] = kBlockZ;
-  p.maxGridSize[0] = kGridX;
-  p.maxGridSize[1] = kGridY;
-  p.maxGridSize[2] = kGridZ;
-  p.totalConstMem = kConstantBytes;
   p.major = kMajor;
   p.minor = kMinor;
   p.multiProcessorCount = kMultiprocessors;
-  p.canMapHostMemory = p.concurrentKernels = p.asyncEngineCount = p.unifiedAddressing = p.memoryPoolsSupported = 1;
-  p.l2CacheSize = kCacheBytes;
-  p.maxThreadsPerMultiProcessor = kThreadsPerMultiprocessor;
-  p.sharedMemPerMultiprocessor = kSharedPerMultiprocessor;
-  p.sharedMemPerBlockOptin = kSharedPerBlockOptIn;
-  p.maxBlocksPerMultiProcessor = kBlocksPerMultiprocessor;
-  p.reservedSharedMemPerBlock = kSharedReserved;
 }
 
 // The environment's order, read once.
 const bool order_read = [] {
   const char* text = std::getenv("COTANGENT_EMULATION_ORDER");
   if (text != nullptr && !set_order(text)) {
-    std::fprintf(stderr,
-                 "Expected COTANGENT_EMULATION_ORDER to be forward, reverse or random:SEED, received %s.\n", text);
+    std::fprintf(stderr, "Expected COTANGENT_EMULATION_ORDER to be forward, reverse or random:SEED, received %s.\n",
+                 text);
     std::abort();
   }
   return true;
@@ -184,10 +98,10 @@ bool set_order(const std::string& order) {
   const std::lock_guard<std::recursive_mutex> guard(runtime_lock());
   scheduler::OrderSetting setting;
   if (order.rfind("random:", 0) == 0) {
-    char* end = nullptr;
+    const std::string seed = order.substr(7);
+    if (seed.empty() || seed.size() > 18 || seed.find_first_not_of("0123456789") != std::string::npos) return false;
     setting.order = scheduler::Order::kRandom;
-    setting.seed = std::strtoull(order.c_str() + 7, &end, 10);
-    if (end == order.c_str() + 7 || *end != '\0') return false;
+    setting.seed = std::stoull(seed);
   } else if (order == "reverse") {
     setting.order = scheduler::Order::kReverse;
   } else if (order != "forward") {
@@ -252,24 +166,10 @@ cudaError_t cudaSetDevice(int device) {
   return api([&] { return check_device(device); });
 }
 
-cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
-  return cudaSuccess;
-}
-
-cudaError_t cudaSetDeviceFlags(unsigned) { return cudaSuccess; }
-
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   return api([&] {
     if (device == 0) fill(*properties);
     return check_device(device);
-  });
-}
-
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr name, int device) {
-  return api([&] {
-    *value = attribute(name);
-    return *value < 0 ? cudaErrorInvalidValue : check_device(device);
   });
 }
 
@@ -284,11 +184,6 @@ cudaError_t cudaDeviceReset() {
   const std::lock_guard<std::recursive_mutex> guard(runtime_lock());
   if (streams::in_host_function()) return failed(cudaErrorNotPermitted);
   reset();
-  return cudaSuccess;
-}
-
-cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
-  *least = *greatest = 0;
   return cudaSuccess;
 }
 

@@ -47,7 +47,6 @@ extern "C" {
 cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value) {
   return api([&]() -> cudaError_t {
     if (function == nullptr) return cudaErrorInvalidDeviceFunction;
-    if (attribute == cudaFuncAttributePreferredSharedMemoryCarveout) return cudaSuccess;  // a hint
     if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 ||
         static_cast<size_t>(value) + scheduler::static_shared_bytes(function) > kSharedPerBlockOptIn) {
       return cudaErrorInvalidValue;
@@ -57,20 +56,6 @@ cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribu
   });
 }
 
-cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* function) {
-  return api([&]() -> cudaError_t {
-    if (function == nullptr) return cudaErrorInvalidDeviceFunction;
-    *attributes = cudaFuncAttributes{};
-    attributes->sharedSizeBytes = scheduler::static_shared_bytes(function);
-    attributes->maxThreadsPerBlock = kThreadsPerBlock;
-    attributes->numRegs = kRegistersPerBlock / kThreadsPerBlock;
-    attributes->ptxVersion = attributes->binaryVersion = kMajor * 10 + kMinor;
-    attributes->maxDynamicSharedSizeBytes = static_cast<int>(scheduler::most_dynamic_bytes(function));
-    return cudaSuccess;
-  });
-}
-
-// By threads, blocks and shared memory; of registers emulation knows nothing.
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void* function, int block_size,
                                                           size_t dynamic_shared_bytes) {
   return api([&]() -> cudaError_t {

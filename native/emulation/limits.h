@@ -12,8 +12,7 @@ constexpr int kThreadsPerBlock = 1024, kThreadsPerMultiprocessor = 2048, kBlocks
 constexpr int kBlockX = 1024, kBlockY = 1024, kBlockZ = 64;
 constexpr int kGridX = 2147483647, kGridY = 65535, kGridZ = 65535;
 constexpr size_t kSharedPerBlock = 48 * 1024, kSharedPerBlockOptIn = 227 * 1024, kSharedReserved = 1024;
-constexpr size_t kSharedPerMultiprocessor = 228 * 1024, kConstantBytes = 64 * 1024;
-constexpr int kRegistersPerBlock = 65536, kCacheBytes = 50 * 1024 * 1024;
+constexpr size_t kSharedPerMultiprocessor = 228 * 1024;
 constexpr int kVersion = 13000;
 
 }  // namespace cotangent::emulation

@@ -51,10 +51,8 @@ struct Machine {
   std::vector<Fiber*> idle;
 
   // The barrier of the block.
-  unsigned arrived = 0, votes = 0;
+  unsigned arrived = 0;
   uint64_t generation = 0;
-  Vote vote = Vote::kNone;
-  int vote_result = 0;
 
   // By warp: lanes that wait in a warp operation, and that have ended.
   unsigned waiting[kMostThreads / kWarp], gone[kMostThreads / kWarp];

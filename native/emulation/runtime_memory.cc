@@ -15,21 +15,16 @@ Side side_of(const void* address) {
   return memory::is_host(address) ? Side::kPinned : Side::kPageable;
 }
 
-// `height` rows of `width` bytes that begin `pitch` bytes apart.
 struct Copy {
   char* to;
-  size_t to_pitch;
   const char* from;
-  size_t from_pitch, width, height;
+  size_t bytes;
 
   void run() const {
     memory::open(to);
     memory::open(from);
-    for (size_t row = 0; row < height; ++row) {
-      std::memmove(to + row * to_pitch, from + row * from_pitch, width);
-    }
+    std::memmove(to, from, bytes);
   }
-  size_t extent(size_t pitch) const { return (height - 1) * pitch + width; }
 };
 
 // Device memory is in one allocation, which is there at the latest when the copy runs; a freed or foreign range is
@@ -41,21 +36,13 @@ bool in_one_allocation(const void* address, size_t bytes) {
 }
 
 cudaError_t check(const Copy& copy, cudaMemcpyKind kind, Side to, Side from) {
-  if (kind < cudaMemcpyHostToHost || kind > cudaMemcpyDefault) return cudaErrorInvalidMemcpyDirection;
   if (copy.to == nullptr || copy.from == nullptr) return cudaErrorInvalidValue;
-  if (copy.height > 1 && (copy.to_pitch < copy.width || copy.from_pitch < copy.width))
-    return cudaErrorInvalidPitchValue;
-  if (kind != cudaMemcpyDefault) {
-    // Page-locked memory is an address of the device, too.
-    const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
-    const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
-    if (to_device ? to == Side::kPageable : to == Side::kDevice) return cudaErrorInvalidValue;
-    if (from_device ? from == Side::kPageable : from == Side::kDevice) return cudaErrorInvalidValue;
-  }
-  if (to == Side::kDevice && !in_one_allocation(copy.to, copy.extent(copy.to_pitch))) return cudaErrorInvalidValue;
-  if (from == Side::kDevice && !in_one_allocation(copy.from, copy.extent(copy.from_pitch))) {
-    return cudaErrorInvalidValue;
-  }
+  // Page-locked memory is an address of the device, too.
+  const bool to_device = kind != cudaMemcpyDeviceToHost, from_device = kind != cudaMemcpyHostToDevice;
+  if (to_device ? to == Side::kPageable : to == Side::kDevice) return cudaErrorInvalidValue;
+  if (from_device ? from == Side::kPageable : from == Side::kDevice) return cudaErrorInvalidValue;
+  if (to == Side::kDevice && !in_one_allocation(copy.to, copy.bytes)) return cudaErrorInvalidValue;
+  if (from == Side::kDevice && !in_one_allocation(copy.from, copy.bytes)) return cudaErrorInvalidValue;
   return cudaSuccess;
 }
 
@@ -63,16 +50,13 @@ cudaError_t copy(const Copy& copy, cudaMemcpyKind kind, cudaStream_t handle, boo
   return api([&]() -> cudaError_t {
     const auto stream = streams::find(handle);
     if (!stream) return cudaErrorInvalidResourceHandle;
-    if (copy.width == 0 || copy.height == 0) return cudaSuccess;
+    if (copy.bytes == 0) return cudaSuccess;
     const Side to = side_of(copy.to), from = side_of(copy.from);
     if (const cudaError_t error = check(copy, kind, to, from)) return error;
     if (!wait && from == Side::kPageable && to != Side::kPageable) {
       // The driver stages pageable memory before the call returns: the caller may reuse it, and only it.
-      auto staged = std::make_shared<std::vector<char>>(copy.width * copy.height);
-      Copy{staged->data(), copy.width, copy.from, copy.from_pitch, copy.width, copy.height}.run();
-      streams::enqueue(stream, [copy, staged] {
-        Copy{copy.to, copy.to_pitch, staged->data(), copy.width, copy.width, copy.height}.run();
-      });
+      const auto staged = std::make_shared<std::vector<char>>(copy.from, copy.from + copy.bytes);
+      streams::enqueue(stream, [copy, staged] { Copy{copy.to, staged->data(), copy.bytes}.run(); });
       return cudaSuccess;
     }
     streams::enqueue(stream, [copy] { copy.run(); });
@@ -170,8 +154,6 @@ cudaError_t cudaHostAlloc(void** pointer, size_t bytes, unsigned) {
   });
 }
 
-cudaError_t cudaMallocHost(void** pointer, size_t bytes) { return cudaHostAlloc(pointer, bytes, 0); }
-
 cudaError_t cudaFreeHost(void* pointer) {
   return api([&]() -> cudaError_t {
     if (pointer == nullptr) return cudaSuccess;
@@ -180,48 +162,13 @@ cudaError_t cudaFreeHost(void* pointer) {
   });
 }
 
-cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
-  return api([&] {
-    *total = memory::total();
-    *free = *total - memory::used();
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
-  return api([&] {
-    auto* address = const_cast<void*>(pointer);
-    *attributes = {cudaMemoryTypeUnregistered, -2, nullptr, nullptr};
-    if (memory::owns(pointer) && memory::find(pointer) != nullptr) {
-      *attributes = {cudaMemoryTypeDevice, 0, address, nullptr};
-    } else if (memory::is_host(pointer)) {
-      *attributes = {cudaMemoryTypeHost, 0, address, address};
-    }
-    return cudaSuccess;
-  });
-}
-
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
-  return copy({static_cast<char*>(to), bytes, static_cast<const char*>(from), bytes, bytes, 1}, kind, nullptr, true);
+  return copy({static_cast<char*>(to), static_cast<const char*>(from), bytes}, kind, nullptr, true);
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
-  return copy({static_cast<char*>(to), bytes, static_cast<const char*>(from), bytes, bytes, 1}, kind, stream, false);
+  return copy({static_cast<char*>(to), static_cast<const char*>(from), bytes}, kind, stream, false);
 }
-
-cudaError_t cudaMemcpy2D(void* to, size_t to_pitch, const void* from, size_t from_pitch, size_t width, size_t height,
-                         cudaMemcpyKind kind) {
-  return copy({static_cast<char*>(to), to_pitch, static_cast<const char*>(from), from_pitch, width, height}, kind,
-              nullptr, true);
-}
-
-cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_t from_pitch, size_t width,
-                              size_t height, cudaMemcpyKind kind, cudaStream_t stream) {
-  return copy({static_cast<char*>(to), to_pitch, static_cast<const char*>(from), from_pitch, width, height}, kind,
-              stream, false);
-}
-
-cudaError_t cudaMemset(void* pointer, int value, size_t bytes) { return fill(pointer, value, bytes, nullptr); }
 
 cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t stream) {
   return fill(pointer, value, bytes, stream);

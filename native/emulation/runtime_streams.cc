@@ -67,15 +67,9 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   });
 }
 
-cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, cudaStreamDefault); }
-
-cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned flags, int) {
-  return cudaStreamCreateWithFlags(stream, flags);
-}
-
 cudaError_t cudaStreamDestroy(cudaStream_t handle) {
   return with_stream(handle, [&](const auto& stream) -> cudaError_t {
-    if (handle == nullptr || handle == cudaStreamLegacy) return cudaErrorInvalidResourceHandle;
+    if (handle == nullptr) return cudaErrorInvalidResourceHandle;
     streams::destroy(stream);
     return cudaSuccess;
   });
@@ -85,12 +79,6 @@ cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
   return with_stream(handle, [&](const auto& stream) {
     streams::run(streams::mark(stream));
     return cudaSuccess;
-  });
-}
-
-cudaError_t cudaStreamQuery(cudaStream_t handle) {
-  return with_stream(handle, [&](const auto& stream) {
-    return streams::progress(streams::mark(stream)) ? cudaSuccess : cudaErrorNotReady;
   });
 }
 
@@ -132,11 +120,6 @@ cudaError_t cudaEventRecord(cudaEvent_t event_handle, cudaStream_t handle) {
     event->mark = streams::mark(stream);
     return cudaSuccess;
   });
-}
-
-cudaError_t cudaEventQuery(cudaEvent_t handle) {
-  return with_event(handle,
-                    [](Event& event) { return streams::progress(event.mark) ? cudaSuccess : cudaErrorNotReady; });
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t handle) {

@@ -31,10 +31,6 @@ void thread_fence() {
   happens_after(m.grid_events + 2);
 }
 
-void trap(const char* file, int line) {
-  scheduler::fail_lane(cudaErrorLaunchFailure, std::string("__trap at ") + file + ":" + std::to_string(line));
-}
-
 void wait_in_lane(State state) {
   Machine& m = machine();
   Lane* lane = m.current;
@@ -207,7 +203,7 @@ bool run_watched_lanes() {
 
 bool run_block() {
   Machine& m = machine();
-  m.ended = m.arrived = m.votes = 0;
+  m.ended = m.arrived = 0;
   m.cursor = 0;
   m.generation = 0;
   if (order_setting().order == Order::kRandom) arrange_lanes();

@@ -26,7 +26,6 @@ size_t static_shared_bytes(const void* kernel);
 // Whether a block may have this much: 48 KiB in all, or as much dynamic memory as cudaFuncSetAttribute allowed.
 bool fits_shared(const void* kernel, size_t static_bytes, size_t dynamic_bytes);
 void allow_dynamic(const void* kernel, size_t bytes);
-size_t most_dynamic_bytes(const void* kernel);
 
 // For the fault handler: whether a lane runs; its whole stack, given up; whether an address is past its stack's end.
 bool in_lane();

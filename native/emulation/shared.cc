@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <new>
+#include <string>
+#include <vector>
 
 #include "native/emulation/fault.h"
 #include "native/emulation/limits.h"
@@ -27,8 +30,8 @@ struct Array {
 };
 
 struct KernelLimits {
-  size_t static_bytes = 0;      // that it was seen to use
-  size_t allowed_dynamic = 0;   // by cudaFuncSetAttribute
+  size_t static_bytes = 0;     // that it was seen to use
+  size_t allowed_dynamic = 0;  // by cudaFuncSetAttribute
 };
 
 struct Shared {
@@ -44,7 +47,7 @@ Shared& shared() {
   return *instance;
 }
 
-// Of an array, before the gap that follows it: poison and gaps are words.
+// Of an array with its padding: poison and gaps are words. The padding holds the gap's bytes.
 size_t whole_words(size_t bytes) { return (bytes + 3) / 4 * 4; }
 
 // Names the dynamic array.
@@ -83,11 +86,11 @@ void* storage(const void* key, size_t bytes, size_t alignment, Poison kind) {
   if (s.static_bytes > kSharedPerBlock ||
       !scheduler::fits_shared(launch.kernel, s.static_bytes, launch.dynamic_shared_bytes) ||
       offset + whole + kGap > kArena) {
-    scheduler::fail_lane(cudaErrorInvalidValue,
-                         std::to_string(s.static_bytes) + " bytes of static and " +
-                             std::to_string(launch.dynamic_shared_bytes) + " of dynamic shared memory, where " +
-                             std::to_string(kSharedPerBlock) + " in all or " +
-                             std::to_string(kernel.allowed_dynamic) + " of dynamic are allowed");
+    scheduler::fail_lane(cudaErrorInvalidValue, std::to_string(s.static_bytes) + " bytes of static and " +
+                                                    std::to_string(launch.dynamic_shared_bytes) +
+                                                    " of dynamic shared memory, where " +
+                                                    std::to_string(kSharedPerBlock) + " in all or " +
+                                                    std::to_string(kernel.allowed_dynamic) + " of dynamic are allowed");
   }
   s.arrays.push_back({key, offset, bytes});
   unpoison(s.arena + s.end, offset + whole + kGap - s.end);
@@ -97,7 +100,7 @@ void* storage(const void* key, size_t bytes, size_t alignment, Poison kind) {
   } else {
     fill_poison(s.arena + offset, whole, kPoisonLow, kPoisonLow);
   }
-  for (size_t i = 0; i < kGap; i += 4) *reinterpret_cast<uint32_t*>(s.arena + offset + whole + i) = kGapWord;
+  for (size_t i = whole; i < whole + kGap; i += 4) *reinterpret_cast<uint32_t*>(s.arena + offset + i) = kGapWord;
   poison(s.arena + s.end, offset - s.end);
   poison(s.arena + offset + bytes, whole - bytes + kGap);
   s.end = offset + whole;
@@ -124,21 +127,22 @@ void begin_shared() {
 
 void end_shared() {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(COTANGENT_EMULATION_TSAN)
+  static const std::vector<uint32_t> words(kGap / 4 + 2, kGapWord);
+  const char* const gap = reinterpret_cast<const char*>(words.data());
   Shared& s = shared();
   for (const Array& array : s.arrays) {
-    const size_t whole = whole_words(array.bytes);
-    for (size_t i = 0; i < kGap; i += 4) {
-      const bool before = *reinterpret_cast<uint32_t*>(s.arena + array.offset - kGap + i) != kGapWord;
-      const bool after = *reinterpret_cast<uint32_t*>(s.arena + array.offset + whole + i) != kGapWord;
-      if (!before && !after) continue;
-      fault::report(cudaErrorIllegalAddress, std::string("a write ") + (before ? "before" : "past the end of") +
-                                                 " a shared array of " + std::to_string(array.bytes) +
-                                                 " bytes, in kernel " + name_of(machine().launch->kernel) +
-                                                 ", block (" + std::to_string(blockIdx.x) + ", " +
-                                                 std::to_string(blockIdx.y) + ", " + std::to_string(blockIdx.z) + ")");
-      machine().aborted = true;
-      return;
-    }
+    const char *const begin = s.arena + array.offset, *const end = begin + array.bytes;
+    const size_t padding = whole_words(array.bytes) - array.bytes;
+    const bool before = std::memcmp(begin - kGap, gap, kGap) != 0;
+    const bool after = std::memcmp(end, gap + array.bytes % 4, padding + kGap) != 0;
+    if (!before && !after) continue;
+    fault::report(cudaErrorIllegalAddress, std::string("a write ") + (before ? "before" : "past the end of") +
+                                               " a shared array of " + std::to_string(array.bytes) +
+                                               " bytes, in kernel " + name_of(machine().launch->kernel) + ", block (" +
+                                               std::to_string(blockIdx.x) + ", " + std::to_string(blockIdx.y) + ", " +
+                                               std::to_string(blockIdx.z) + ")");
+    machine().aborted = true;
+    return;
   }
 #endif
 }
@@ -146,10 +150,6 @@ void end_shared() {
 namespace scheduler {
 
 size_t static_shared_bytes(const void* kernel) { return shared().kernels[kernel].static_bytes; }
-size_t most_dynamic_bytes(const void* kernel) {
-  const KernelLimits& limits = shared().kernels[kernel];
-  return std::max(kSharedPerBlock - std::min(limits.static_bytes, kSharedPerBlock), limits.allowed_dynamic);
-}
 void allow_dynamic(const void* kernel, size_t bytes) { shared().kernels[kernel].allowed_dynamic = bytes; }
 bool fits_shared(const void* kernel, size_t static_bytes, size_t dynamic_bytes) {
   const size_t all = static_bytes + dynamic_bytes;

@@ -123,7 +123,7 @@ void push(const std::shared_ptr<Stream>& stream, Operation operation) {
 
 std::shared_ptr<Stream> find(cudaStream_t handle) {
   State& s = state();
-  if (handle == nullptr || handle == cudaStreamLegacy) return s.legacy;
+  if (handle == nullptr) return s.legacy;
   for (const auto& stream : s.streams) {
     if (reinterpret_cast<cudaStream_t>(stream.get()) == handle) return stream;
   }
@@ -171,14 +171,6 @@ void run_all() {
   State& s = state();
   run(mark(s.legacy));
   for (size_t i = 0; i < s.streams.size(); ++i) run(mark(s.streams[i]));
-}
-
-bool progress(const Mark& mark) {
-  if (mark.reached()) return true;
-  const DeviceWork work_frame;
-  step(*mark.stream);
-  run_ahead();
-  return mark.reached();
 }
 
 void drop_all() {

@@ -41,8 +41,6 @@ void wait(const std::shared_ptr<Stream>& stream, const Mark& mark);
 // Runs the stream up to the mark, and what that depends on.
 void run(const Mark& mark);
 void run_all();
-// A little of the work before the mark, as time passes; true if the mark is reached.
-bool progress(const Mark& mark);
 void drop_all();
 
 bool in_host_function();

@@ -48,9 +48,12 @@ void sorts(CudaComparison& both, int32_t dtype, Random& random) {
         Shape{{2048}, 0}, Shape{{2049}, 0}, Shape{{3, 2300}, 1}, Shape{{4200, 2}, 0}}) {
     ++row;
     for (int kind = 0; kind < 3; ++kind) {
-      if (count_of(shape.dims) > 2000 && kind != row % 3 && dtype > CT_FLOAT64) continue;
+      const bool large = count_of(shape.dims) > 2000;  // one direction of each operand, the other of the next
+      if (large && kind != row % 3 && dtype > CT_FLOAT64) continue;
       const Value x = operand(dtype, shape.dims, kind, random);
-      for (const bool descending : {false, true}) check_line_sorts(both, x, shape.axis, descending);
+      for (const bool descending : {false, true}) {
+        if (!large || descending == ((row / 3 + kind) % 2 == 1)) check_line_sorts(both, x, shape.axis, descending);
+      }
     }
   }
 }

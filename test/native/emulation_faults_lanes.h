@@ -270,7 +270,7 @@ void allocation_of_another_stream(bool wrong) {
 
 struct Pinned {
   float* data = nullptr;
-  Pinned() { OK(cudaMallocHost(&data, 64 * sizeof(float))); }
+  Pinned() { OK(cudaHostAlloc(&data, 64 * sizeof(float), cudaHostAllocDefault)); }
   ~Pinned() { cudaFreeHost(data); }
   std::vector<float> values() const { return std::vector<float>(data, data + 64); }
 };

@@ -34,21 +34,28 @@ void read_before_start(bool wrong) {
   expect(y.get(), 1.0f);
 }
 
-__global__ void shared_bounds_kernel(float* out, int count) {
-  float* values = SHARED(float[31]);
-  auto& others = SHARED(float[31]);
+template <class T>
+__global__ void shared_bounds_kernel(float* out, int first_count, int last_count) {
+  T* first = SHARED(T[31]);
+  T* last = SHARED(T[31]);
   if (threadIdx.x == 0) {
-    for (int i = 0; i < count; ++i) values[i] = others[i % 31] = 1.0f;
+    for (int i = 0; i < first_count; ++i) first[i] = 1;
+    for (int i = 0; i < last_count; ++i) last[i] = 1;
   }
   __syncthreads();
-  out[threadIdx.x] = values[threadIdx.x % 31];
+  out[threadIdx.x] = static_cast<float>(first[threadIdx.x % 31] * last[threadIdx.x % 31]);
 }
 
-void shared_out_of_bounds(bool wrong) {
+template <class T>
+void fill_shared(int first_count, int last_count) {
   const Array<float> out(32);
-  OK(launch(1, 32, 0, nullptr, shared_bounds_kernel, out.data(), wrong ? 32 : 31));
+  OK(launch(1, 32, 0, nullptr, shared_bounds_kernel<T>, out.data(), first_count, last_count));
   expect(out.get(), 1.0f);
 }
+
+void shared_out_of_bounds(bool wrong) { fill_shared<float>(wrong ? 32 : 31, 31); }
+void last_shared_out_of_bounds(bool wrong) { fill_shared<float>(31, wrong ? 32 : 31); }
+void shared_bytes_out_of_bounds(bool wrong) { fill_shared<unsigned char>(31, wrong ? 32 : 31); }
 
 __global__ void shared_read_kernel(float* out, unsigned count) {
   float* values = SHARED(float[31]);
@@ -115,7 +122,7 @@ void host_touches_device(bool wrong) {
 void device_touches_host(bool wrong) {
   std::vector<float> pageable(1024);
   float* pinned = nullptr;
-  OK(cudaMallocHost(&pinned, 1024 * sizeof(float)));
+  OK(cudaHostAlloc(&pinned, 1024 * sizeof(float), cudaHostAllocDefault));
   OK(launch(1, 32, 0, nullptr, fill_kernel, wrong ? pageable.data() : pinned, 1024, 1.0f));
   OK(cudaDeviceSynchronize());
   OK(cudaFreeHost(pinned));
@@ -214,17 +221,6 @@ void failed_allocation(bool wrong) {
   }
   OK(launch(1, 32, 0, nullptr, fill_kernel, y, 64, 1.0f));
   OK(cudaDeviceSynchronize());
-}
-
-__global__ void trap_kernel(const int* index, int* out, int count) {
-  if (index[threadIdx.x] >= count) __trap();
-  out[threadIdx.x] = index[threadIdx.x];
-}
-
-void trap(bool wrong) {
-  const Array<int> index(std::vector<int>(32, 3)), out(32);
-  OK(launch(1, 32, 0, nullptr, trap_kernel, index.data(), out.data(), wrong ? 3 : 4));
-  expect(out.get(), 3);
 }
 
 __global__ void divide_kernel(int* x, int by) { x[threadIdx.x] = 6 / (by - static_cast<int>(threadIdx.x)); }

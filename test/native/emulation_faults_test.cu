@@ -58,6 +58,10 @@ const Case kCases[] = {
     CASE(read_before_start, kPlain, "byte -4 of a device allocation"),
     CASE(shared_out_of_bounds, kPlain, "a write past the end of a shared array of 124 bytes"),
     CASE(shared_out_of_bounds, kAddress, kPoisoned),
+    CASE(last_shared_out_of_bounds, kPlain, "a write past the end of a shared array of 124 bytes"),
+    CASE(last_shared_out_of_bounds, kAddress, kPoisoned),
+    CASE(shared_bytes_out_of_bounds, kPlain, "a write past the end of a shared array of 31 bytes"),
+    CASE(shared_bytes_out_of_bounds, kAddress, kPoisoned),
     CASE(shared_read_out_of_bounds, kAddress, kPoisoned),
     CASE(uninitialised_shared<float>, kTrapping, "an invalid floating-point operation"),
     CASE(uninitialised_shared<double>, kTrapping, "an invalid floating-point operation"),
@@ -87,11 +91,11 @@ const Case kCases[] = {
     CASE(missing_synchronisation, kPlain, kWrongValue),
     CASE(staging_reused_early, kPlain, kWrongValue),
     CASE(failed_allocation, kPlain, "an access to (nil)"),
-    CASE(trap, kPlain, "__trap at"),
     CASE(integer_division, kTrapping, "an integer division by zero"),
     CASE(stack_overflow, kPlain, "the lane's stack overflowed"),
-    CASE(mistyped_order, kPlain, "Expected COTANGENT_EMULATION_ORDER to be forward, reverse or random:SEED, received "
-                                 "backwards"),
+    CASE(mistyped_order, kPlain,
+         "Expected COTANGENT_EMULATION_ORDER to be forward, reverse or random:SEED, received "
+         "backwards"),
     CASE(mistyped_memory, kPlain, "Expected COTANGENT_EMULATION_MEMORY to be a number of 1 or more, received 1MiB"),
     CASE(mistyped_failure, kPlain, "Expected COTANGENT_EMULATION_FAIL_ALLOC to be a number of 0 or more, received -1"),
 };

@@ -77,9 +77,29 @@ Matrix<T> positive_definite(int n) {
   return a;
 }
 
+// L U of what an LU factorisation left in place of the matrix.
+template <class T>
+Matrix<T> multiply_factors(const Matrix<T>& packed) {
+  const int n = packed.rows;
+  Matrix<T> lower(n, n), upper(n, n);
+  for (int j = 0; j < n; ++j) {
+    lower(j, j) = 1;
+    for (int i = 0; i < n; ++i) (i > j ? lower : upper)(i, j) = packed(i, j);
+  }
+  return multiply(lower, upper);
+}
+
+// The rows exchanged as the pivots, counted from 1, say.
+template <class T>
+Matrix<T> permute(Matrix<T> a, const std::vector<int>& pivots) {
+  for (int i = 0; i < a.rows; ++i) {
+    for (int j = 0; j < a.columns; ++j) std::swap(a(i, j), a(pivots[static_cast<size_t>(i)] - 1, j));
+  }
+  return a;
+}
+
 #define BLAS(call) CHECK((call) == CUBLAS_STATUS_SUCCESS, "%s", emulation::last_fault().c_str())
 #define SOLVER(call) CHECK((call) == CUSOLVER_STATUS_SUCCESS, "%s", emulation::last_fault().c_str())
-#define SPARSE(call) CHECK((call) == CUSPARSE_STATUS_SUCCESS, "%s", emulation::last_fault().c_str())
 
 // The entry point of the type.
 #define BY_TYPE(T, prefix, name)              \

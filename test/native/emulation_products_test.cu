@@ -1,6 +1,5 @@
-// The emulated cuBLAS and cuSPARSE against plain loops, and what they refuse.
+// The emulated cuBLAS against plain loops, and what it refuses.
 #include <cublas_v2.h>
-#include <cusparse.h>
 
 #include "test/native/emulation_libraries_testing.h"
 
@@ -21,64 +20,36 @@ void products(cublasHandle_t handle) {
                                     dc.data(), m));
       Matrix<T> c = multiply(a, b, ta, tb);
       close(dc.get(), c.data, "gemm");
-      BLAS(BY_TYPE(T, cublas, gemm_64)(handle, oa, ob, m, n, k, &one, da.data(), a.rows, db.data(), b.rows, &two,
-                                       dc.data(), m));
+      BLAS(BY_TYPE(T, cublas, gemm)(handle, oa, ob, m, n, k, &one, da.data(), a.rows, db.data(), b.rows, &two,
+                                    dc.data(), m));
       for (T& value : c.data) value *= 3;
       close(dc.get(), c.data, "gemm with beta");
     }
   }
-  // Batches: by strides (one A for all), and by pointers with scalars on the device.
+  // Three of them, one A for all.
   const Matrix<T> a = random_matrix<T>(m, k), b = random_matrix<T>(k, n * 3);
-  const Array<T> da(a.data), db(b.data), dc(105), dd(105);
+  const Array<T> da(a.data), db(b.data), dc(105);
   const T one = 1, zero = 0;
-  BLAS(BY_TYPE(T, cublas, gemmStridedBatched_64)(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, da.data(), m, 0,
-                                                 db.data(), k, k * n, &zero, dc.data(), m, m * n, 3));
+  BLAS(BY_TYPE(T, cublas, gemmStridedBatched)(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, da.data(), m, 0,
+                                              db.data(), k, k * n, &zero, dc.data(), m, m * n, 3));
   close(dc.get(), multiply(a, b).data, "gemmStridedBatched");
-  const Array<const T*> as(std::vector<const T*>(3, da.data()));
-  const Array<const T*> bs(std::vector<const T*>{db.data(), db.data() + k * n, db.data() + 2 * k * n});
-  const Array<T*> ds(std::vector<T*>{dd.data(), dd.data() + m * n, dd.data() + 2 * m * n});
-  const Array<T> scalars(std::vector<T>{1, 0});
-  BLAS(cublasSetPointerMode(handle, CUBLAS_POINTER_MODE_DEVICE));
-  BLAS(BY_TYPE(T, cublas, gemmBatched)(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, scalars.data(), as.data(), m,
-                                       bs.data(), k, scalars.data() + 1, ds.data(), m, 3));
-  BLAS(cublasSetPointerMode(handle, CUBLAS_POINTER_MODE_HOST));
-  close(dd.get(), multiply(a, b).data, "gemmBatched");
 }
 
 template <class T>
 void vectors(cublasHandle_t handle) {
   const Matrix<T> a = random_matrix<T>(4, 6), x = random_matrix<T>(6, 1), z = random_matrix<T>(4, 1);
-  const Array<T> da(a.data), dx(x.data), dy(4), dz(z.data);
-  const T one = 1, zero = 0, minus_two = -2;
+  const Array<T> da(a.data), dx(x.data), dy(4), dz(z.data), dw(6);  // y and w are poison: beta 0 must not read them
+  const T one = 1, zero = 0, two = 2;
   BLAS(BY_TYPE(T, cublas, gemv)(handle, CUBLAS_OP_N, 4, 6, &one, da.data(), 4, dx.data(), 1, &zero, dy.data(), 1));
   Matrix<T> y = multiply(a, x);
   close(dy.get(), y.data, "gemv");
-  T dot = 0, norm = 0, expected_dot = 0, expected_norm = 0;
-  BLAS(BY_TYPE(T, cublas, axpy)(handle, 4, &minus_two, dz.data(), 1, dy.data(), 1));
-  for (int i = 0; i < 4; ++i) {
-    y(i, 0) -= 2 * z(i, 0);
-    expected_dot += y(i, 0) * z(3 - i, 0);
-    expected_norm += z(i, 0) * z(i, 0);
-  }
-  close(dy.get(), y.data, "axpy");
-  BLAS(BY_TYPE(T, cublas, dot)(handle, 4, dy.data(), 1, dz.data(), -1, &dot));
-  BLAS(BY_TYPE(T, cublas, nrm2)(handle, 4, dz.data(), 1, &norm));
-  close(std::vector<T>{dot, norm}, std::vector<T>{expected_dot, std::sqrt(expected_norm)}, "dot and nrm2");
-  // C = A^T - 2 B, and rows scaled.
-  const Matrix<T> b = random_matrix<T>(6, 4);
-  const Array<T> db(b.data), dc(24);
-  BLAS(BY_TYPE(T, cublas, geam)(handle, CUBLAS_OP_T, CUBLAS_OP_N, 6, 4, &one, da.data(), 4, &minus_two, db.data(), 6,
-                                dc.data(), 6));
-  Matrix<T> c(6, 4);
-  for (int i = 0; i < 6; ++i) {
-    for (int j = 0; j < 4; ++j) c(i, j) = a(j, i) - 2 * b(i, j);
-  }
-  close(dc.get(), c.data, "geam");
-  BLAS(BY_TYPE(T, cublas, dgmm)(handle, CUBLAS_SIDE_LEFT, 6, 4, dc.data(), 6, dx.data(), 1, dc.data(), 6));
-  for (int i = 0; i < 6; ++i) {
-    for (int j = 0; j < 4; ++j) c(i, j) *= x(i, 0);
-  }
-  close(dc.get(), c.data, "dgmm");
+  BLAS(BY_TYPE(T, cublas, gemv)(handle, CUBLAS_OP_N, 4, 6, &one, da.data(), 4, dx.data(), 1, &two, dy.data(), 1));
+  for (T& value : y.data) value *= 3;
+  close(dy.get(), y.data, "gemv with beta");
+  BLAS(BY_TYPE(T, cublas, gemv)(handle, CUBLAS_OP_T, 4, 6, &one, da.data(), 4, dz.data(), -1, &zero, dw.data(), 1));
+  Matrix<T> reversed = z;
+  std::reverse(reversed.data.begin(), reversed.data.end());
+  close(dw.get(), multiply(a, reversed, true).data, "gemv, transposed, from the back");
 }
 
 template <class T>
@@ -105,42 +76,22 @@ void triangular(cublasHandle_t handle) {
   close(right.get(), transposed.data, "trsmBatched");
 }
 
+// Two LU factorisations with pivots; the second matrix is zero, which its first pivot shows.
 template <class T>
-void sparse(cusparseHandle_t handle) {
-  // [[1, 0, 2], [0, 0, 3]]
-  const cudaDataType type = std::is_same_v<T, float> ? CUDA_R_32F : CUDA_R_64F;
-  const Array<int> offsets(std::vector<int>{0, 2, 3}), indices(std::vector<int>{0, 2, 2});
-  const Array<T> values(std::vector<T>{1, 2, 3}), x(std::vector<T>{1, 10, 100}), y(2);
-  const Array<T> b(std::vector<T>{1, 2, 3, 4}), c(std::vector<T>{1, 1, 1, 1, 1, 1});
-  cusparseConstSpMatDescr_t a;
-  cusparseConstDnVecDescr_t dx;
-  cusparseDnVecDescr_t dy;
-  cusparseConstDnMatDescr_t db;
-  cusparseDnMatDescr_t dc;
-  SPARSE(cusparseCreateConstCsr(&a, 2, 3, 3, offsets.data(), indices.data(), values.data(), CUSPARSE_INDEX_32I,
-                                CUSPARSE_INDEX_32I, CUSPARSE_INDEX_BASE_ZERO, type));
-  SPARSE(cusparseCreateConstDnVec(&dx, 3, x.data(), type));
-  SPARSE(cusparseCreateDnVec(&dy, 2, y.data(), type));
-  SPARSE(cusparseCreateConstDnMat(&db, 2, 2, 2, b.data(), type, CUSPARSE_ORDER_ROW));
-  SPARSE(cusparseCreateDnMat(&dc, 3, 2, 2, c.data(), type, CUSPARSE_ORDER_ROW));
-  const T one = 1, zero = 0, ten = 10;
-  size_t bytes = 0;
-  const auto plain = CUSPARSE_OPERATION_NON_TRANSPOSE, transposed = CUSPARSE_OPERATION_TRANSPOSE;
-  SPARSE(cusparseSpMV_bufferSize(handle, plain, &one, a, dx, &zero, dy, type, CUSPARSE_SPMV_ALG_DEFAULT, &bytes));
-  const Array<char> buffer(bytes);
-  SPARSE(cusparseSpMV(handle, plain, &one, a, dx, &zero, dy, type, CUSPARSE_SPMV_ALG_DEFAULT, buffer.data()));
-  CHECK((y.get() == std::vector<T>{201, 300}), "%g", static_cast<double>(y.get()[0]));
-  SPARSE(
-      cusparseSpMM(handle, transposed, plain, &one, a, db, &ten, dc, type, CUSPARSE_SPMM_ALG_DEFAULT, buffer.data()));
-  CHECK((c.get() == std::vector<T>{11, 12, 10, 10, 21, 26}), "%g", static_cast<double>(c.get()[4]));
-  CHECK(cusparseSpMM(handle, plain, plain, &one, a, db, &ten, dc, type, CUSPARSE_SPMM_ALG_DEFAULT, buffer.data()) ==
-            CUSPARSE_STATUS_INVALID_VALUE,
-        "shapes that do not fit");
-  cusparseDestroySpMat(a);
-  cusparseDestroyDnVec(dx);
-  cusparseDestroyDnVec(dy);
-  cusparseDestroyDnMat(db);
-  cusparseDestroyDnMat(dc);
+void lu(cublasHandle_t handle) {
+  const int n = 4;
+  const Matrix<T> a = random_matrix<T>(n, n);
+  const Array<T> da(a.data), db(std::vector<T>(16, T{0}));
+  const Array<T*> pointers(std::vector<T*>{da.data(), db.data()});
+  const Array<int> pivots(2 * n), infos(2);
+  BLAS(BY_TYPE(T, cublas, getrfBatched)(handle, n, pointers.data(), n, pivots.data(), infos.data(), 2));
+  const std::vector<int> swaps = pivots.get();
+  close(multiply_factors(Matrix<T>(n, n, da.get())).data,
+        permute(a, std::vector<int>(swaps.begin(), swaps.begin() + n)).data, "getrfBatched");
+  CHECK((infos.get() == std::vector<int>{0, 1}), "%d %d", infos.get()[0], infos.get()[1]);
+  CHECK(BY_TYPE(T, cublas, getrfBatched)(handle, n, pointers.data(), n, nullptr, infos.data(), 2) ==
+            CUBLAS_STATUS_NOT_SUPPORTED,
+        "without pivots");
 }
 
 // Work is queued on the handle's stream, and an operand that reaches past its allocation is a fault.
@@ -149,7 +100,7 @@ void queue_and_faults(cublasHandle_t handle, cudaStream_t stream) {
   {
     const Array<float> a(std::vector<float>(64, 1.0f)), b(std::vector<float>(64, 1.0f)), c(64);
     float* result = nullptr;
-    OK(cudaMallocHost(&result, 4));
+    OK(cudaHostAlloc(&result, 4, cudaHostAllocDefault));
     *result = 0;
     BLAS(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, 8, 8, 8, &one, a.data(), 8, b.data(), 8, &zero, c.data(), 8));
     OK(cudaMemcpyAsync(result, c.data(), 4, cudaMemcpyDeviceToHost, stream));
@@ -175,23 +126,19 @@ void queue_and_faults(cublasHandle_t handle, cudaStream_t stream) {
 int main() {
   cudaStream_t stream;
   cublasHandle_t blas;
-  cusparseHandle_t sparse_handle;
   OK(cudaStreamCreateWithFlags(&stream, cudaStreamDefault));
   BLAS(cublasCreate(&blas));
   BLAS(cublasSetStream(blas, stream));
-  SPARSE(cusparseCreate(&sparse_handle));
-  SPARSE(cusparseSetStream(sparse_handle, stream));
   products<float>(blas);
   products<double>(blas);
   vectors<float>(blas);
   vectors<double>(blas);
   triangular<float>(blas);
   triangular<double>(blas);
-  sparse<float>(sparse_handle);
-  sparse<double>(sparse_handle);
+  lu<float>(blas);
+  lu<double>(blas);
   queue_and_faults(blas, stream);
   BLAS(cublasDestroy(blas));
-  SPARSE(cusparseDestroy(sparse_handle));
   return finish();
 }
 

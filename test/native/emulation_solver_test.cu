@@ -19,9 +19,9 @@ void factorizations(cusolverDnHandle_t handle) {
   const int n = 6;
   int size = 0;
   const Array<int> info(std::vector<int>{-1});
-  const Matrix<T> a = positive_definite<T>(n), x = random_matrix<T>(n, 2), b = multiply(a, x);
+  const Matrix<T> a = positive_definite<T>(n);
   {
-    const Array<T> da(a.data), db(b.data);
+    const Array<T> da(a.data);
     SOLVER(BY_TYPE(T, cusolverDn, potrf_bufferSize)(handle, CUBLAS_FILL_MODE_LOWER, n, da.data(), n, &size));
     const Workspace<T> work(size);
     SOLVER(BY_TYPE(T, cusolverDn, potrf)(handle, CUBLAS_FILL_MODE_LOWER, n, da.data(), n, work.memory.data(), size,
@@ -30,9 +30,8 @@ void factorizations(cusolverDnHandle_t handle) {
     for (int j = 0; j < n; ++j) std::fill_n(&l(0, j), j, T{0});
     CHECK(info.get()[0] == 0, "%d", info.get()[0]);
     close(multiply(l, l, false, true).data, a.data, "potrf");
-    SOLVER(
-        BY_TYPE(T, cusolverDn, potrs)(handle, CUBLAS_FILL_MODE_LOWER, n, 2, da.data(), n, db.data(), n, info.data()));
-    close(db.get(), x.data, "potrs");
+    SOLVER(BY_TYPE(T, cusolverDn, potri_bufferSize)(handle, CUBLAS_FILL_MODE_LOWER, n, da.data(), n, &size));
+    CHECK(size <= work.size, "%d elements", size);
     SOLVER(BY_TYPE(T, cusolverDn, potri)(handle, CUBLAS_FILL_MODE_LOWER, n, da.data(), n, work.memory.data(), size,
                                          info.data()));
     Matrix<T> inverse(n, n, da.get()), identity(n, n);
@@ -59,14 +58,15 @@ void factorizations(cusolverDnHandle_t handle) {
     CHECK((infos.get() == std::vector<int>{0, 3}), "%d %d", infos.get()[0], infos.get()[1]);
   }
   {
-    const Array<T> da(a.data), db(b.data);
+    const Array<T> da(a.data);
     const Array<int> pivots(n);
     SOLVER(BY_TYPE(T, cusolverDn, getrf_bufferSize)(handle, n, n, da.data(), n, &size));
     const Workspace<T> work(size);
     SOLVER(BY_TYPE(T, cusolverDn, getrf)(handle, n, n, da.data(), n, work.memory.data(), pivots.data(), info.data()));
-    SOLVER(BY_TYPE(T, cusolverDn, getrs)(handle, CUBLAS_OP_N, n, 2, da.data(), n, pivots.data(), db.data(), n,
-                                         info.data()));
-    close(db.get(), x.data, "getrf, getrs");
+    close(multiply_factors(Matrix<T>(n, n, da.get())).data, permute(a, pivots.get()).data, "getrf");
+    CHECK(BY_TYPE(T, cusolverDn, getrf)(handle, n, n, da.data(), n, work.memory.data(), nullptr, info.data()) ==
+              CUSOLVER_STATUS_NOT_SUPPORTED,
+          "without pivots");
   }
   {
     const int rows = 9;
@@ -82,16 +82,8 @@ void factorizations(cusolverDnHandle_t handle) {
       identity(j, j) = 1;
       for (int i = 0; i <= j; ++i) r(i, j) = packed(i, j);
     }
-    // Q^T A = R by the reflectors, then Q itself.
-    const Array<T> dc(tall.data);
-    SOLVER(BY_TYPE(T, cusolverDn, ormqr)(handle, CUBLAS_SIDE_LEFT, CUBLAS_OP_T, rows, n, n, da.data(), rows, tau.data(),
-                                         dc.data(), rows, work.memory.data(), size, info.data()));
-    const Matrix<T> rotated(rows, n, dc.get());
-    Matrix<T> top(n, n);
-    for (int j = 0; j < n; ++j) {
-      for (int i = 0; i < n; ++i) top(i, j) = rotated(i, j);
-    }
-    close(top.data, r.data, "ormqr");
+    SOLVER(BY_TYPE(T, cusolverDn, orgqr_bufferSize)(handle, rows, n, n, da.data(), rows, tau.data(), &size));
+    CHECK(size <= work.size, "%d elements", size);
     SOLVER(BY_TYPE(T, cusolverDn, orgqr)(handle, rows, n, n, da.data(), rows, tau.data(), work.memory.data(), size,
                                          info.data()));
     const Matrix<T> q(rows, n, da.get());
@@ -143,6 +135,7 @@ void spectra(cusolverDnHandle_t handle) {
   }
   const int rows = 7;
   const Matrix<T> tall = random_matrix<T>(rows, n);
+  // U has n columns or more.
   const auto check_singular = [&](const Matrix<T>& u, const std::vector<T>& s, const Matrix<T>& vt, const char* what) {
     Matrix<T> scaled(rows, n);
     for (int j = 0; j < n; ++j) {
@@ -163,20 +156,25 @@ void spectra(cusolverDnHandle_t handle) {
           "a wide matrix");
   }
   {
-    const Array<T> da(tall.data), s(n), u(rows * n), v(n * n);
+    std::vector<T> two = random_values<T>(static_cast<size_t>(rows * n));
+    two.insert(two.end(), tall.data.begin(), tall.data.end());
+    const Array<T> da(two), s(2 * n), u(2 * rows * rows), v(2 * n * n);
     gesvdjInfo_t parameters;
     SOLVER(cusolverDnCreateGesvdjInfo(&parameters));
-    SOLVER(BY_TYPE(T, cusolverDn, gesvdj_bufferSize)(handle, job, 1, rows, n, da.data(), rows, s.data(), u.data(), rows,
-                                                     v.data(), n, &size, parameters));
+    SOLVER(BY_TYPE(T, cusolverDn, gesvdjBatched_bufferSize)(handle, job, rows, n, da.data(), rows, s.data(), u.data(),
+                                                            rows, v.data(), n, &size, parameters, 2));
     const Workspace<T> work(size);
-    SOLVER(BY_TYPE(T, cusolverDn, gesvdj)(handle, job, 1, rows, n, da.data(), rows, s.data(), u.data(), rows, v.data(),
-                                          n, work.memory.data(), size, infos.data(), parameters));
+    SOLVER(BY_TYPE(T, cusolverDn, gesvdjBatched)(handle, job, rows, n, da.data(), rows, s.data(), u.data(), rows,
+                                                 v.data(), n, work.memory.data(), size, infos.data(), parameters, 2));
+    const std::vector<T> us = u.get(), ss = s.get(), vs = v.get();
+    const Matrix<T> columns(n, n, std::vector<T>(vs.begin() + n * n, vs.end()));
     Matrix<T> vt(n, n);
-    const Matrix<T> columns(n, n, v.get());
     for (int i = 0; i < n; ++i) {
       for (int j = 0; j < n; ++j) vt(i, j) = columns(j, i);
     }
-    check_singular(Matrix<T>(rows, n, u.get()), s.get(), vt, "gesvdj");
+    check_singular(Matrix<T>(rows, rows, std::vector<T>(us.begin() + rows * rows, us.end())),
+                   std::vector<T>(ss.begin() + n, ss.end()), vt, "gesvdjBatched");
+    CHECK((infos.get() == std::vector<int>{0, 0}), "%d %d", infos.get()[0], infos.get()[1]);
     CHECK(BY_TYPE(T, cusolverDn, gesvdjBatched_bufferSize)(handle, job, 33, 2, da.data(), 33, s.data(), u.data(), 33,
                                                            v.data(), 2, &size, parameters,
                                                            1) == CUSOLVER_STATUS_INVALID_VALUE,

@@ -13,19 +13,15 @@ struct Location {
   int line;
 };
 
-enum class Vote : uint8_t { kNone, kCount, kAnd, kOr };
-enum class WarpOperation : uint8_t { kSync, kShuffle, kBallot, kMatchAny, kMatchAll };
+enum class WarpOperation : uint8_t { kSync, kShuffle, kBallot, kMatchAny };
 
-// Waits for all lanes of the block that have not ended; returns the vote of their predicates.
-int block_barrier(Vote vote, bool predicate, Location where);
+// Waits for all lanes of the block that have not ended.
+void block_barrier(Location where);
 
 // Waits for the lanes in `mask`, which must come with the same mask and operation. kShuffle: the value of lane
 // `source` (a poison value if that lane is not in the mask); kBallot: the lanes whose value is not zero; kMatchAny: the
-// lanes with the caller's value; kMatchAll: the mask if all values are equal, else 0.
+// lanes with the caller's value.
 uint64_t warp_operation(WarpOperation operation, unsigned mask, uint64_t value, int source, Location where);
-
-// The caller's position in its warp.
-int lane_index();
 
 // Segments of `width` lanes, as the shuffles define them: where a value comes from, or the lane itself.
 enum class Shuffle : uint8_t { kIndex, kUp, kDown, kXor };
@@ -41,31 +37,12 @@ inline T shuffle(Shuffle kind, unsigned mask, T value, int operand, int width, L
   return value;
 }
 
-template <class T>
-inline uint64_t word_of(T value) {
-  static_assert(sizeof(T) == 4 || sizeof(T) == 8, "the device matches 4 or 8 bytes");
-  uint64_t word = 0;
-  std::memcpy(&word, &value, sizeof(T));
-  return word;
-}
-
 }  // namespace cotangent::emulation
 
 // The call's place, as default arguments of the function called.
 #define COTANGENT_CALL_SITE const char *file = __builtin_FILE(), int line = __builtin_LINE()
 
-inline void __syncthreads(COTANGENT_CALL_SITE) {
-  cotangent::emulation::block_barrier(cotangent::emulation::Vote::kNone, false, {file, line});
-}
-inline int __syncthreads_count(int predicate, COTANGENT_CALL_SITE) {
-  return cotangent::emulation::block_barrier(cotangent::emulation::Vote::kCount, predicate != 0, {file, line});
-}
-inline int __syncthreads_and(int predicate, COTANGENT_CALL_SITE) {
-  return cotangent::emulation::block_barrier(cotangent::emulation::Vote::kAnd, predicate != 0, {file, line});
-}
-inline int __syncthreads_or(int predicate, COTANGENT_CALL_SITE) {
-  return cotangent::emulation::block_barrier(cotangent::emulation::Vote::kOr, predicate != 0, {file, line});
-}
+inline void __syncthreads(COTANGENT_CALL_SITE) { cotangent::emulation::block_barrier({file, line}); }
 inline void __syncwarp(unsigned mask = 0xffffffffu, COTANGENT_CALL_SITE) {
   cotangent::emulation::warp_operation(cotangent::emulation::WarpOperation::kSync, mask, 0, 0, {file, line});
 }
@@ -79,8 +56,6 @@ inline int __any_sync(unsigned mask, int predicate, COTANGENT_CALL_SITE) {
 inline int __all_sync(unsigned mask, int predicate, COTANGENT_CALL_SITE) {
   return __ballot_sync(mask, predicate, file, line) == mask;
 }
-// Only the caller is known to be here: the emulator runs lanes one by one, and the device promises no more.
-inline unsigned __activemask() { return 1u << cotangent::emulation::lane_index(); }
 
 #define COTANGENT_SHUFFLES(T)                                                                                        \
   inline T __shfl_sync(unsigned mask, T value, int source, int width = 32, COTANGENT_CALL_SITE) {                    \
@@ -109,28 +84,15 @@ COTANGENT_SHUFFLES(float)
 COTANGENT_SHUFFLES(double)
 #undef COTANGENT_SHUFFLES
 
-#define COTANGENT_MATCHES(T)                                                                     \
-  inline unsigned __match_any_sync(unsigned mask, T value, COTANGENT_CALL_SITE) {                \
-    using cotangent::emulation::WarpOperation;                                                   \
-    return static_cast<unsigned>(cotangent::emulation::warp_operation(                           \
-        WarpOperation::kMatchAny, mask, cotangent::emulation::word_of(value), 0, {file, line})); \
-  }                                                                                              \
-  inline unsigned __match_all_sync(unsigned mask, T value, int* equal, COTANGENT_CALL_SITE) {    \
-    using cotangent::emulation::WarpOperation;                                                   \
-    const auto lanes = static_cast<unsigned>(cotangent::emulation::warp_operation(               \
-        WarpOperation::kMatchAll, mask, cotangent::emulation::word_of(value), 0, {file, line})); \
-    *equal = lanes != 0;                                                                         \
-    return lanes;                                                                                \
+#define COTANGENT_MATCH(T)                                                                                             \
+  inline unsigned __match_any_sync(unsigned mask, T value, COTANGENT_CALL_SITE) {                                      \
+    using cotangent::emulation::WarpOperation;                                                                         \
+    return static_cast<unsigned>(cotangent::emulation::warp_operation(WarpOperation::kMatchAny, mask,                  \
+                                                                      static_cast<unsigned>(value), 0, {file, line})); \
   }
-COTANGENT_MATCHES(int)
-COTANGENT_MATCHES(unsigned)
-COTANGENT_MATCHES(long)
-COTANGENT_MATCHES(unsigned long)
-COTANGENT_MATCHES(long long)
-COTANGENT_MATCHES(unsigned long long)
-COTANGENT_MATCHES(float)
-COTANGENT_MATCHES(double)
-#undef COTANGENT_MATCHES
+COTANGENT_MATCH(int)
+COTANGENT_MATCH(unsigned)
+#undef COTANGENT_MATCH
 #undef COTANGENT_CALL_SITE
 
 #endif

@@ -43,7 +43,6 @@ constexpr StatusText kStatuses[] = {
     {CUBLAS_STATUS_ALLOC_FAILED, "the resource allocation failed"},
     {CUBLAS_STATUS_INVALID_VALUE, "an invalid value was given"},
     {CUBLAS_STATUS_EXECUTION_FAILED, "the function failed to launch on the GPU"},
-    {CUBLAS_STATUS_INTERNAL_ERROR, "an internal operation failed"},
     {CUBLAS_STATUS_NOT_SUPPORTED, "the functionality is not supported"},
 };
 
@@ -81,7 +80,7 @@ const char* cublasGetStatusString(cublasStatus_t status) {
   return "unknown status";
 }
 
-#define COTANGENT_CUBLAS(L, T)                                                                                  \
+#define COTANGENT_CUBLAS(L, T)                                                                                 \
   cublasStatus_t cublas##L##gemv(cublasHandle_t handle, cublasOperation_t trans, int m, int n, const T* alpha, \
                                  const T* a, int lda, const T* x, int incx, const T* beta, T* y, int incy) {   \
     return gemv<T>(handle, trans, m, n, alpha, a, lda, x, incx, beta, y, incy);                                \

@@ -1,4 +1,5 @@
-// cuBLAS: products of matrices, single and strided-batched; triangular solves, single and batched by arrays of pointers.
+// cuBLAS: products of matrices, single and strided-batched; triangular solves, single and batched by arrays of
+// pointers.
 #include "native/emulation/libraries/cublas_handle.h"
 #include "native/emulation/libraries/fortran.h"
 
@@ -33,8 +34,7 @@ struct Product {
   template <class T>
   void run(T alpha, const T* a, const T* b, T beta, T* c) const {
     if (beta == 0) clear(c, m, n, ldc);
-    fortran::gemm(letter(transa), letter(transb), m, n, k, alpha, a, lda, b,
-                  ldb, beta, c, ldc);
+    fortran::gemm(letter(transa), letter(transb), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
   }
 };
 
@@ -76,8 +76,7 @@ struct Solve {
 
   template <class T>
   void run(T alpha, const T* a, T* b) const {
-    fortran::trsm(letter(side), letter(uplo), letter(trans), letter(diag), m, n, alpha, a, lda,
-                  b, ldb);
+    fortran::trsm(letter(side), letter(uplo), letter(trans), letter(diag), m, n, alpha, a, lda, b, ldb);
   }
 };
 
@@ -117,18 +116,28 @@ using namespace cotangent::emulation;
 
 extern "C" {
 
-#define COTANGENT_CUBLAS(L, T) \
-  cublasStatus_t cublas##L##gemm(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m, int n, int k, const T* alpha, const T* a, int lda, const T* b, int ldb, const T* beta, T* c, int ldc) { \
-    return gemm<T>(handle, {transa, transb, m, n, k, lda, ldb, ldc}, alpha, a, 0, b, 0, beta, c, 0, 1); \
-  } \
-  cublasStatus_t cublas##L##gemmStridedBatched(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m, int n, int k, const T* alpha, const T* a, int lda, long long stride_a, const T* b, int ldb, long long stride_b, const T* beta, T* c, int ldc, long long stride_c, int batch) { \
-    return gemm<T>(handle, {transa, transb, m, n, k, lda, ldb, ldc}, alpha, a, stride_a, b, stride_b, beta, c, stride_c, batch); \
-  } \
-  cublasStatus_t cublas##L##trsm(cublasHandle_t handle, cublasSideMode_t side, cublasFillMode_t uplo, cublasOperation_t trans, cublasDiagType_t diag, int m, int n, const T* alpha, const T* a, int lda, T* b, int ldb) { \
-    return trsm<T>(handle, {side, uplo, trans, diag, m, n, lda, ldb}, alpha, a, b); \
-  } \
-  cublasStatus_t cublas##L##trsmBatched(cublasHandle_t handle, cublasSideMode_t side, cublasFillMode_t uplo, cublasOperation_t trans, cublasDiagType_t diag, int m, int n, const T* alpha, const T* const a[], int lda, T* const b[], int ldb, int batch) { \
-    return trsm_batched<T>(handle, {side, uplo, trans, diag, m, n, lda, ldb}, alpha, a, b, batch); \
+#define COTANGENT_CUBLAS(L, T)                                                                                        \
+  cublasStatus_t cublas##L##gemm(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m,    \
+                                 int n, int k, const T* alpha, const T* a, int lda, const T* b, int ldb,              \
+                                 const T* beta, T* c, int ldc) {                                                      \
+    return gemm<T>(handle, {transa, transb, m, n, k, lda, ldb, ldc}, alpha, a, 0, b, 0, beta, c, 0, 1);               \
+  }                                                                                                                   \
+  cublasStatus_t cublas##L##gemmStridedBatched(                                                                       \
+      cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m, int n, int k, const T* alpha, \
+      const T* a, int lda, long long stride_a, const T* b, int ldb, long long stride_b, const T* beta, T* c, int ldc, \
+      long long stride_c, int batch) {                                                                                \
+    return gemm<T>(handle, {transa, transb, m, n, k, lda, ldb, ldc}, alpha, a, stride_a, b, stride_b, beta, c,        \
+                   stride_c, batch);                                                                                  \
+  }                                                                                                                   \
+  cublasStatus_t cublas##L##trsm(cublasHandle_t handle, cublasSideMode_t side, cublasFillMode_t uplo,                 \
+                                 cublasOperation_t trans, cublasDiagType_t diag, int m, int n, const T* alpha,        \
+                                 const T* a, int lda, T* b, int ldb) {                                                \
+    return trsm<T>(handle, {side, uplo, trans, diag, m, n, lda, ldb}, alpha, a, b);                                   \
+  }                                                                                                                   \
+  cublasStatus_t cublas##L##trsmBatched(cublasHandle_t handle, cublasSideMode_t side, cublasFillMode_t uplo,          \
+                                        cublasOperation_t trans, cublasDiagType_t diag, int m, int n, const T* alpha, \
+                                        const T* const a[], int lda, T* const b[], int ldb, int batch) {              \
+    return trsm_batched<T>(handle, {side, uplo, trans, diag, m, n, lda, ldb}, alpha, a, b, batch);                    \
   }
 
 COTANGENT_CUBLAS(S, float)

@@ -117,49 +117,49 @@ cusolverStatus_t cusolverDnSetStream(cusolverDnHandle_t handle, cudaStream_t str
   return CUSOLVER_STATUS_SUCCESS;
 }
 
-#define COTANGENT_CUSOLVER(L, T)                                                                                       \
-  cusolverStatus_t cusolverDn##L##potrf_bufferSize(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, T*,        \
-                                                   int lda, int* size) {                                               \
-    return answer(handle, valid(uplo) && n >= 0 && leads(lda, n), factor_work(n, n), size);                            \
-  }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##potrf(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, T* a, int lda,        \
-                                        T* work, int size, int* info) {                                                \
-    return potrf<T>(handle, uplo, n, a, lda, work, size, info);                                                        \
-  }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##potrfBatched(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, T* a[],        \
-                                               int lda, int* infos, int batch) {                                       \
-    return potrf_batched<T>(handle, uplo, n, a, lda, infos, batch);                                                    \
-  }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##potri_bufferSize(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, T*,        \
-                                                   int lda, int* size) {                                               \
-    return answer(handle, valid(uplo) && n >= 0 && leads(lda, n), factor_work(n, n), size);                            \
-  }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##potri(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, T* a, int lda,        \
-                                        T* work, int size, int* info) {                                                \
-    return potri<T>(handle, uplo, n, a, lda, work, size, info);                                                        \
-  }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##getrf_bufferSize(cusolverDnHandle_t handle, int m, int n, T*, int lda, int* size) {  \
-    return answer(handle, m >= 0 && n >= 0 && leads(lda, m), factor_work(m, n), size);                                 \
-  }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##getrf(cusolverDnHandle_t handle, int m, int n, T* a, int lda, T* work, int* pivots,  \
-                                        int* info) {                                                                   \
-    return getrf<T>(handle, m, n, a, lda, work, pivots, info);                                                         \
-  }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##geqrf_bufferSize(cusolverDnHandle_t handle, int m, int n, T*, int lda, int* size) {  \
-    return answer(handle, m >= 0 && n >= 0 && leads(lda, m), factor_work(m, n), size);                                 \
-  }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##geqrf(cusolverDnHandle_t handle, int m, int n, T* a, int lda, T* tau, T* work,       \
-                                        int size, int* info) {                                                         \
-    return geqrf<T>(handle, m, n, a, lda, tau, work, size, info);                                                      \
-  }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##orgqr_bufferSize(cusolverDnHandle_t handle, int m, int n, int k, const T*, int lda,  \
-                                                   const T*, int* size) {                                              \
-    return answer(handle, k >= 0 && n >= k && m >= n && leads(lda, m), factor_work(m, n), size);                       \
-  }                                                                                                                    \
-  cusolverStatus_t cusolverDn##L##orgqr(cusolverDnHandle_t handle, int m, int n, int k, T* a, int lda, const T* tau,   \
-                                        T* work, int size, int* info) {                                                \
-    return orgqr<T>(handle, m, n, k, a, lda, tau, work, size, info);                                                   \
-  }                                                                                                                    \
+#define COTANGENT_CUSOLVER(L, T)                                                                                      \
+  cusolverStatus_t cusolverDn##L##potrf_bufferSize(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, T*,       \
+                                                   int lda, int* size) {                                              \
+    return answer(handle, valid(uplo) && n >= 0 && leads(lda, n), factor_work(n, n), size);                           \
+  }                                                                                                                   \
+  cusolverStatus_t cusolverDn##L##potrf(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, T* a, int lda,       \
+                                        T* work, int size, int* info) {                                               \
+    return potrf<T>(handle, uplo, n, a, lda, work, size, info);                                                       \
+  }                                                                                                                   \
+  cusolverStatus_t cusolverDn##L##potrfBatched(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, T* a[],       \
+                                               int lda, int* infos, int batch) {                                      \
+    return potrf_batched<T>(handle, uplo, n, a, lda, infos, batch);                                                   \
+  }                                                                                                                   \
+  cusolverStatus_t cusolverDn##L##potri_bufferSize(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, T*,       \
+                                                   int lda, int* size) {                                              \
+    return answer(handle, valid(uplo) && n >= 0 && leads(lda, n), factor_work(n, n), size);                           \
+  }                                                                                                                   \
+  cusolverStatus_t cusolverDn##L##potri(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, T* a, int lda,       \
+                                        T* work, int size, int* info) {                                               \
+    return potri<T>(handle, uplo, n, a, lda, work, size, info);                                                       \
+  }                                                                                                                   \
+  cusolverStatus_t cusolverDn##L##getrf_bufferSize(cusolverDnHandle_t handle, int m, int n, T*, int lda, int* size) { \
+    return answer(handle, m >= 0 && n >= 0 && leads(lda, m), factor_work(m, n), size);                                \
+  }                                                                                                                   \
+  cusolverStatus_t cusolverDn##L##getrf(cusolverDnHandle_t handle, int m, int n, T* a, int lda, T* work, int* pivots, \
+                                        int* info) {                                                                  \
+    return getrf<T>(handle, m, n, a, lda, work, pivots, info);                                                        \
+  }                                                                                                                   \
+  cusolverStatus_t cusolverDn##L##geqrf_bufferSize(cusolverDnHandle_t handle, int m, int n, T*, int lda, int* size) { \
+    return answer(handle, m >= 0 && n >= 0 && leads(lda, m), factor_work(m, n), size);                                \
+  }                                                                                                                   \
+  cusolverStatus_t cusolverDn##L##geqrf(cusolverDnHandle_t handle, int m, int n, T* a, int lda, T* tau, T* work,      \
+                                        int size, int* info) {                                                        \
+    return geqrf<T>(handle, m, n, a, lda, tau, work, size, info);                                                     \
+  }                                                                                                                   \
+  cusolverStatus_t cusolverDn##L##orgqr_bufferSize(cusolverDnHandle_t handle, int m, int n, int k, const T*, int lda, \
+                                                   const T*, int* size) {                                             \
+    return answer(handle, k >= 0 && n >= k && m >= n && leads(lda, m), factor_work(m, n), size);                      \
+  }                                                                                                                   \
+  cusolverStatus_t cusolverDn##L##orgqr(cusolverDnHandle_t handle, int m, int n, int k, T* a, int lda, const T* tau,  \
+                                        T* work, int size, int* info) {                                               \
+    return orgqr<T>(handle, m, n, k, a, lda, tau, work, size, info);                                                  \
+  }
 
 COTANGENT_CUSOLVER(S, float)
 COTANGENT_CUSOLVER(D, double)

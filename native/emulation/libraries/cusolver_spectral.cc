@@ -82,8 +82,8 @@ int singular(cusolverEigMode_t job, int m, int n, T* a, int lda, T* s, T* u, int
   std::vector<T> work(static_cast<size_t>(singular_work(m, n)));
   std::vector<T> vt(static_cast<size_t>(vectors ? int64_t{n} * n : 1));
   const char letter = vectors ? 'A' : 'N';
-  const int info = fortran::gesvd(letter, letter, m, n, a, lda, s, u, vectors ? ldu : 1, vt.data(),
-                                  vectors ? n : 1, work.data(), static_cast<int>(work.size()));
+  const int info = fortran::gesvd(letter, letter, m, n, a, lda, s, u, vectors ? ldu : 1, vt.data(), vectors ? n : 1,
+                                  work.data(), static_cast<int>(work.size()));
   for (int j = 0; vectors && j < n; ++j) {
     for (int i = 0; i < n; ++i) v[i + int64_t{j} * ldv] = vt[static_cast<size_t>(j + int64_t{i} * n)];
   }
@@ -101,8 +101,8 @@ struct Shape {
 };
 
 template <class T>
-cusolverStatus_t gesvdj_batched(cusolverDnHandle_t handle, const Shape& p, T* a, T* s, T* u, T* v,
-                        T* work, int size, int* infos, gesvdjInfo_t parameters, int batch) {
+cusolverStatus_t gesvdj_batched(cusolverDnHandle_t handle, const Shape& p, T* a, T* s, T* u, T* v, T* work, int size,
+                                int* infos, gesvdjInfo_t parameters, int batch) {
   if (handle == nullptr) return CUSOLVER_STATUS_NOT_INITIALIZED;
   if (!p.check() || batch < 0 || parameters == nullptr || size < singular_work(p.m, p.n)) return kInvalid;
   return submit_solver(handle, [=] {
@@ -118,8 +118,8 @@ cusolverStatus_t gesvdj_batched(cusolverDnHandle_t handle, const Shape& p, T* a,
     operands.vector("work", work, size);
     if (!operands.vector("info", infos, batch)) return;
     for (int i = 0; i < batch; ++i) {
-      infos[i] = singular(p.job, p.m, p.n, a + i * stride_a, p.lda, s + int64_t{i} * k, u + i * stride_u,
-                          p.ldu, v + i * stride_v, p.ldv);
+      infos[i] = singular(p.job, p.m, p.n, a + i * stride_a, p.lda, s + int64_t{i} * k, u + i * stride_u, p.ldu,
+                          v + i * stride_v, p.ldv);
     }
   });
 }
@@ -157,7 +157,7 @@ cusolverStatus_t cusolverDnDestroyGesvdjInfo(gesvdjInfo_t info) {
   }                                                                                                                    \
   cusolverStatus_t cusolverDn##L##syevd(cusolverDnHandle_t handle, cusolverEigMode_t job, cublasFillMode_t uplo,       \
                                         int n, T* a, int lda, T* w, T* work, int size, int* info) {                    \
-    return syev<T>("cusolver syevd", handle, job, uplo, n, a, lda, w, work, size, info, 1);                      \
+    return syev<T>("cusolver syevd", handle, job, uplo, n, a, lda, w, work, size, info, 1);                            \
   }                                                                                                                    \
   cusolverStatus_t cusolverDn##L##syevjBatched_bufferSize(cusolverDnHandle_t handle, cusolverEigMode_t job,            \
                                                           cublasFillMode_t uplo, int n, const T*, int lda, const T*,   \
@@ -169,7 +169,7 @@ cusolverStatus_t cusolverDnDestroyGesvdjInfo(gesvdjInfo_t info) {
                                                cublasFillMode_t uplo, int n, T* a, int lda, T* w, T* work, int size,   \
                                                int* infos, syevjInfo_t parameters, int batch) {                        \
     if (parameters == nullptr) return kInvalid;                                                                        \
-    return syev<T>("cusolver syevjBatched", handle, job, uplo, n, a, lda, w, work, size, infos, batch);                                                                                             \
+    return syev<T>("cusolver syevjBatched", handle, job, uplo, n, a, lda, w, work, size, infos, batch);                \
   }                                                                                                                    \
   cusolverStatus_t cusolverDn##L##gesvd_bufferSize(cusolverDnHandle_t handle, int m, int n, int* size) {               \
     return answer(handle, n >= 0 && m >= n, singular_work(m, n), size);                                                \
@@ -182,7 +182,7 @@ cusolverStatus_t cusolverDnDestroyGesvdjInfo(gesvdjInfo_t info) {
   cusolverStatus_t cusolverDn##L##gesvdjBatched_bufferSize(                                                            \
       cusolverDnHandle_t handle, cusolverEigMode_t job, int m, int n, const T*, int lda, const T*, const T*, int ldu,  \
       const T*, int ldv, int* size, gesvdjInfo_t parameters, int batch) {                                              \
-    const Shape shape{job, m, n, lda, ldu, ldv};                                                                \
+    const Shape shape{job, m, n, lda, ldu, ldv};                                                                       \
     return answer(handle, parameters && batch >= 0 && shape.check() && std::max(m, n) <= kMostBatchedRows,             \
                   singular_work(m, n), size);                                                                          \
   }                                                                                                                    \
@@ -190,8 +190,7 @@ cusolverStatus_t cusolverDnDestroyGesvdjInfo(gesvdjInfo_t info) {
                                                 int lda, T* s, T* u, int ldu, T* v, int ldv, T* work, int size,        \
                                                 int* infos, gesvdjInfo_t parameters, int batch) {                      \
     if (std::max(m, n) > kMostBatchedRows) return kInvalid;                                                            \
-    return gesvdj_batched<T>(handle, {job, m, n, lda, ldu, ldv}, a, s, u, v, work, size,      \
-                     infos, parameters, batch);                                                                        \
+    return gesvdj_batched<T>(handle, {job, m, n, lda, ldu, ldv}, a, s, u, v, work, size, infos, parameters, batch);    \
   }
 
 COTANGENT_CUSOLVER(S, float)

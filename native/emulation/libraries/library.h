@@ -61,7 +61,7 @@ inline char letter(cublasFillMode_t fill) { return fill == CUBLAS_FILL_MODE_LOWE
 inline char letter(cublasSideMode_t side) { return side == CUBLAS_SIDE_LEFT ? 'L' : 'R'; }
 inline char letter(cublasDiagType_t diagonal) { return diagonal == CUBLAS_DIAG_UNIT ? 'U' : 'N'; }
 
-inline bool valid(cublasOperation_t o) { return o == CUBLAS_OP_N || o == CUBLAS_OP_T || o == CUBLAS_OP_C; }
+inline bool valid(cublasOperation_t o) { return o == CUBLAS_OP_N || o == CUBLAS_OP_T; }
 inline bool valid(cublasFillMode_t f) { return f == CUBLAS_FILL_MODE_LOWER || f == CUBLAS_FILL_MODE_UPPER; }
 inline bool valid(cublasSideMode_t s) { return s == CUBLAS_SIDE_LEFT || s == CUBLAS_SIDE_RIGHT; }
 inline bool valid(cublasDiagType_t d) { return d == CUBLAS_DIAG_UNIT || d == CUBLAS_DIAG_NON_UNIT; }

@@ -211,7 +211,7 @@ int32_t allocate(ct_device* device, uint64_t bytes, void** pointer, ct_error* er
 
 void release(ct_device* device, void* pointer, uint64_t bytes) {
   TestDevice& on = of(device);
-  on.worker.push({}, [&on, pointer, bytes](ct_error*) {
+  on.worker.push_release([&on, pointer, bytes](ct_error*) {
     on.memory.release(pointer, bytes);
     return CT_OK;
   });
@@ -274,7 +274,7 @@ const TestOp& of(const ct_op* op) { return *reinterpret_cast<const TestOp*>(op);
 
 void op_destroy(ct_op* op) {
   const TestOp* const gone = &of(op);
-  gone->device->worker.push({}, [gone](ct_error*) {
+  gone->device->worker.push_release([gone](ct_error*) {
     host().op_destroy(gone->cpu);
     delete gone;
     return CT_OK;

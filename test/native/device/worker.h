@@ -36,12 +36,10 @@ class Worker {
 
   using Job = std::function<int32_t(ct_error*)>;
 
-  uint64_t push(std::vector<Range> written, Job job) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    jobs_.push_back({std::move(written), std::move(job)});
-    wake_.notify_one();
-    return ++pushed_;
-  }
+  uint64_t push(std::vector<Range> written, Job job) { return push(Queued{std::move(written), std::move(job), false}); }
+
+  // What gives something back, and is done on a lost device, too.
+  uint64_t push_release(Job job) { return push(Queued{{}, std::move(job), true}); }
 
   uint64_t position() {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -74,7 +72,15 @@ class Worker {
   struct Queued {
     std::vector<Range> written;
     Job job;
+    bool always;
   };
+
+  uint64_t push(Queued queued) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    jobs_.push_back(std::move(queued));
+    wake_.notify_one();
+    return ++pushed_;
+  }
 
   int32_t fault(ct_error* error) const {
     if (fault_.code != CT_OK) *error = fault_;
@@ -90,9 +96,9 @@ class Worker {
       if (jobs_.empty()) return;
       Job job = std::move(jobs_.front().job);  // its ranges stay until it is done
       ct_error error{};
-      const bool lost = fault_.code != CT_OK;
+      const bool skipped = fault_.code != CT_OK && !jobs_.front().always;
       lock.unlock();
-      const int32_t code = lost ? CT_OK : job(&error);
+      const int32_t code = skipped ? CT_OK : job(&error);
       job = nullptr;
       lock.lock();
       if (code != CT_OK) fault_ = error;
