@@ -29,6 +29,8 @@ export interface Case {
   readonly dtypes?: readonly DType[];
   /** False where the derivative is not defined, or the case is too large to difference. */
   readonly differentiate: boolean;
+  /** Whether fixed elements may be rotated, as the test of vmap does so that lanes differ. */
+  readonly rotate: boolean;
 }
 
 /** How derivatives of a row are tested. */
@@ -136,6 +138,8 @@ export interface CaseOptions {
   readonly params?: Params;
   readonly dtypes?: readonly DType[];
   readonly differentiate?: boolean;
+  /** Default: true. */
+  readonly rotate?: boolean;
 }
 
 /** Differences cost two evaluations a direction: enough at this size. */
@@ -150,6 +154,7 @@ export function example(label: string, operands: readonly (OperandSpec | Shape)[
     operands: specs,
     params: options.params ?? {},
     differentiate: options.differentiate ?? small,
+    rotate: options.rotate ?? true,
     ...(options.dtypes && { dtypes: options.dtypes }),
   };
 }
