@@ -51,8 +51,8 @@ __global__ void __launch_bounds__(kTile* kTileRows)
   auto& tile = SHARED(T[kTile][kTile + 1]);
   const int64_t x = threadIdx.x, y = threadIdx.y;
   for (int64_t t = blockIdx.x; t < tiles; t += gridDim.x) {
-    const int64_t matrix = t / (row_tiles * column_tiles), rest = t - matrix * row_tiles * column_tiles;
-    const int64_t row = rest / column_tiles * kTile, column = rest % column_tiles * kTile;
+    const int64_t line = t / column_tiles, column = (t - line * column_tiles) * kTile;
+    const int64_t matrix = line / row_tiles, row = (line - matrix * row_tiles) * kTile;
     const T* const source = from + matrix * p.from.stride;
     T* const target = to + matrix * p.to.stride;
     for (int64_t k = y; k < kTile; k += kTileRows) {
