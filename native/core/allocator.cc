@@ -32,6 +32,8 @@ int Allocator::size_class(uint64_t bytes) {
 
 uint64_t Allocator::class_bytes(int index) {
   constexpr int kSmall = static_cast<int>(kSmallLimit / kSmallStep);
+  static_assert(kLargest == kSmallLimit << ((kClasses - kSmall) / kStepsPerPower),
+                "the largest size has the last class");
   if (index < kSmall) return static_cast<uint64_t>(index + 1) * kSmallStep;
   const int power = (index - kSmall) / kStepsPerPower + 10, within = (index - kSmall) % kStepsPerPower;
   return (uint64_t{1} << power) / kStepsPerPower * static_cast<uint64_t>(kStepsPerPower + within + 1);

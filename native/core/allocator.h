@@ -38,8 +38,8 @@ class Allocator {
   [[noreturn]] void refuse(uint64_t bytes) const;
 
  private:
-  static constexpr int kStepsPerPower = 8;  // size classes per power of two: at most 12.5 % are wasted
-  static constexpr int kClasses = 64 + 60 * kStepsPerPower;
+  static constexpr int kStepsPerPower = 8;                   // size classes per power of two: at most 12.5 % are wasted
+  static constexpr int kClasses = 16 + 43 * kStepsPerPower;  // up to 1 KiB, and from there to 2^53 bytes
 
   static int size_class(uint64_t bytes);
   static uint64_t class_bytes(int index);

@@ -16,6 +16,10 @@ REPLACED void* operator new(size_t bytes) {
   if (void* const memory = std::malloc(bytes ? bytes : 1)) return memory;
   throw std::bad_alloc();
 }
+REPLACED void* operator new(size_t bytes, const std::nothrow_t&) noexcept {  // std::stable_sort's, which delete frees
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  return std::malloc(bytes ? bytes : 1);
+}
 REPLACED void* operator new[](size_t bytes) { return operator new(bytes); }
 REPLACED void operator delete(void* memory) noexcept { std::free(memory); }
 REPLACED void operator delete[](void* memory) noexcept { std::free(memory); }

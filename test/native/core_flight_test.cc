@@ -17,6 +17,9 @@ REPLACED void* operator new(size_t bytes) {
   if (void* const memory = std::malloc(bytes ? bytes : 1)) return memory;
   throw std::bad_alloc();
 }
+REPLACED void* operator new(size_t bytes, const std::nothrow_t&) noexcept {  // std::stable_sort's, which delete frees
+  return std::malloc(bytes ? bytes : 1);
+}
 REPLACED void operator delete(void* memory) noexcept { std::free(memory); }
 REPLACED void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
