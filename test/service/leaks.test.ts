@@ -36,7 +36,8 @@ describe('memory', () => {
     const after = { ...memory(), process: process.memoryUsage().rss };
     expect(after.handles).toBe(before.handles);
     expect(after.used).toBe(before.used);
-    expect(after.process - before.process).toBeLessThan(5 * 2 ** 20);
+    // AddressSanitizer keeps what is freed, to catch its use.
+    if (!process.env.ASAN_OPTIONS) expect(after.process - before.process).toBeLessThan(5 * 2 ** 20);
     expect(Number.isFinite(await w.sum().item())).toBe(true);
   });
 
