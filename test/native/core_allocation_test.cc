@@ -119,14 +119,15 @@ void check_loops(int64_t n) {
   const Ref<Value> zero = make_value(float64(), {0});
   const Cost few = cost_of(compile(scan(n, 4)), {w, x, zero});
   const Cost many = cost_of(compile(scan(n, 400)), {w, x, zero});
-  // Some of what is counted belongs to the caller, who waits or finds that there is nothing to wait for.
-  CHECK(many.allocations <= few.allocations + 8, "scan of order %d: %d allocations in 4 steps, %d in 400",
+  // Some of what is counted belongs to the caller, who waits or finds that there is nothing to wait for, and to slices
+  // of a run that takes long. One allocation a step would be 396 more.
+  CHECK(many.allocations <= few.allocations + 32, "scan of order %d: %d allocations in 4 steps, %d in 400",
         static_cast<int>(n), static_cast<int>(few.allocations), static_cast<int>(many.allocations));
 
   const Ref<Executable> loop = compile(counted_while(n));
   const Cost short_run = cost_of(loop, {make_value(int32(), {4}), w, x, zero});
   const Cost long_run = cost_of(loop, {make_value(int32(), {400}), w, x, zero});
-  CHECK(long_run.allocations <= short_run.allocations + 8, "while of order %d: %d allocations in 4 steps, %d in 400",
+  CHECK(long_run.allocations <= short_run.allocations + 32, "while of order %d: %d allocations in 4 steps, %d in 400",
         static_cast<int>(n), static_cast<int>(short_run.allocations), static_cast<int>(long_run.allocations));
   CHECK(long_run.blocks == short_run.blocks, "while of order %d: device memory differs", static_cast<int>(n));
 }
