@@ -10,12 +10,11 @@
  *
  * cuBLAS and cuSOLVER are the toolkit's, those in COTANGENT_CUDA_ROOT, or what `npm run cuda:libraries` installed.
  */
-import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { buildCuda, cudaIncludes, cudaObstacle } from './internal/cuda.mjs';
+import { buildCuda, cudaCompiler, cudaObstacle } from './internal/cuda.mjs';
+import { compileAll, filesIn, withScratch } from './internal/cuda-compile.mjs';
 import { fingerprint } from './internal/fingerprint.mjs';
 import { main, output, root, SetupError } from './internal/process.mjs';
 
@@ -39,7 +38,7 @@ function occupancy({ architecture, block, registers: each, shared }) {
 
 const kernelFolder = 'native/kernels';
 /** Relative to the folder of the kernels, as the table names them. */
-const sources = () => readdirSync(join(root, kernelFolder), { recursive: true }).filter((name) => name.endsWith('.cu'));
+const sources = () => filesIn(kernelFolder, /\.cu$/);
 
 /** What nvcc said of the objects in a folder that mirrors that of the kernels. */
 function instantiations(folder) {
@@ -91,7 +90,6 @@ function rows(list) {
 /** Hashes by source, as the page keeps them behind the table. */
 const hashLine = () =>
   `<!-- made from: ${sources()
-    .sort()
     .map((source) => `${source} ${fingerprint(join(kernelFolder, source))}`)
     .join(', ')} -->`;
 
@@ -101,34 +99,20 @@ function knownHashes(text) {
 }
 
 /** Compiles these sources for both architectures, as CMake would; what nvcc says of them. */
-async function compiled(changed) {
-  const { nvcc, folders } = cudaIncludes();
-  const scratch = mkdtempSync(join(tmpdir(), 'cuda-report-'));
+function compiled(changed) {
+  const { nvcc, flags } = cudaCompiler();
   const codes = ['80', '90'].flatMap((code) => ['-gencode', `arch=compute_${code},code=sm_${code}`]);
-  const flags = ['-O3', '-DNDEBUG', '-std=c++17', '-fmad=false', '-I.', ...folders.flatMap((at) => ['-isystem', at])];
-  const failed = [];
-  const queue = [...changed];
-  const work = async () => {
-    for (let source = queue.shift(); source; source = queue.shift()) {
-      const object = join(scratch, kernelFolder, `${source}.o`);
+  const launcher = join(root, 'scripts/internal/nvcc.mjs');
+  return withScratch(async (scratch) => {
+    const jobs = changed.map((source) => {
+      const [file, object] = [join(kernelFolder, source), join(scratch, kernelFolder, `${source}.o`)];
       mkdirSync(dirname(object), { recursive: true });
-      const args = [...flags, ...codes, '-c', join(kernelFolder, source), '-o', object];
-      const launcher = join(root, 'scripts/internal/nvcc.mjs');
-      const child = spawn(process.execPath, [launcher, nvcc, ...args], {
-        cwd: root,
-        stdio: ['ignore', 'inherit', 'inherit'],
-      });
-      const code = await new Promise((resolve) => child.on('close', resolve));
-      if (code !== 0) failed.push(source);
-    }
-  };
-  try {
-    await Promise.all(Array.from({ length: availableParallelism() }, work));
-    if (failed.length > 0) throw new SetupError(`The CUDA sources do not compile: ${failed.join(', ')}.`);
+      const args = [...flags, '-O3', '-DNDEBUG', '-fmad=false', ...codes, '-c', file, '-o', object];
+      return { command: process.execPath, args: [launcher, nvcc, ...args], file };
+    });
+    await compileAll(jobs);
     return instantiations(scratch);
-  } finally {
-    rmSync(scratch, { recursive: true });
-  }
+  });
 }
 
 const head = [
@@ -180,6 +164,9 @@ await main(async () => {
     options: { write: flag, check: flag, json: flag, architectures: { type: 'string' } },
   });
   if (values.check) return check();
+  if (values.write && values.architectures !== undefined) {
+    throw new SetupError('Expected --write without --architectures: the table has all of them.');
+  }
   const built = buildCuda({ architectures: values.architectures });
   if (!built.built) throw new SetupError(`Expected the CUDA toolkit: ${built.reason}.`);
   const list = instantiations(join(root, built.folder));

@@ -50,10 +50,11 @@ export function cudaObstacle() {
   return { reason: `${where}; ${hint}`, librariesOnly: true };
 }
 
-/** nvcc, and the folders with its headers and those of cuBLAS and cuSOLVER; for where there is no obstacle. */
-export function cudaIncludes() {
+/** nvcc, and what it and the C++ compiler are told of the language and of folders with headers; for where there is no obstacle. */
+export function cudaCompiler() {
   const nvcc = findNvcc();
-  return { nvcc, folders: [toolkit(nvcc), librariesRoot()].filter(Boolean).map((folder) => join(folder, 'include')) };
+  const folders = [toolkit(nvcc), librariesRoot()].filter(Boolean).map((folder) => join(folder, 'include'));
+  return { nvcc, flags: ['-std=c++17', '-I.', ...folders.flatMap((folder) => ['-isystem', folder])] };
 }
 
 /**
